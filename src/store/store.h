@@ -1,0 +1,34 @@
+/* store.h - the one interface to what is kept. SQLite (metadata) and content-addressed safetensors files (weights) below it.
+ *
+ * A call that returns 0 has its change on disk: kill -9 at any moment leaves the old or the new state. One daemon per
+ * directory (a lock file). All functions may be called from any thread. Graphs are built on first use and kept. */
+#ifndef NABLA_STORE_H
+#define NABLA_STORE_H
+#include "graph/graph.h"
+
+struct nb_store;
+
+struct nb_entry {
+    char name[65];
+    int64_t revision;          /* 1, 2, ... grows with every change of the graph or its parameters */
+    char created[25], updated[25]; /* RFC 3339, UTC, "2026-11-23T10:15:42Z" */
+    char parameters[65];       /* SHA-256 of the safetensors file */
+    int64_t parameter_count;
+};
+
+struct nb_store *nb_store_open(const char *directory, struct nb_error *e);
+void nb_store_close(struct nb_store *s);
+
+/* Names match [A-Za-z0-9_.-]{1,64} and are not "." or "..": bad_name. */
+int nb_store_create(struct nb_store *s, const char *name, struct nb_graph *g, struct nb_entry *info, struct nb_error *e); /* graph_exists, limit graphs */
+int nb_store_replace(struct nb_store *s, const char *name, struct nb_graph *g, bool *created, struct nb_entry *info, struct nb_error *e);
+int nb_store_remove(struct nb_store *s, const char *name, struct nb_error *e); /* unknown_graph */
+/* New values of all (or, all = false, of the named) parameters, atomically: nb_graph_with under the store's lock. */
+int nb_store_parameters(struct nb_store *s, const char *name, const struct nb_tensors *parameters, bool all,
+                        struct nb_entry *info, struct nb_error *e);
+/* A counted snapshot; info may be NULL. unknown_graph. */
+struct nb_graph *nb_store_get(struct nb_store *s, const char *name, struct nb_entry *info, struct nb_error *e);
+/* All entries by name; owned by the arena. */
+int nb_store_list(struct nb_store *s, struct nb_arena *a, struct nb_entry **list, size_t *n, struct nb_error *e);
+
+#endif

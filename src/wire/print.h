@@ -1,0 +1,21 @@
+/* print.h - JSON text out: a growing buffer in an arena, tensors printed so that they read back the same. */
+#ifndef NABLA_PRINT_H
+#define NABLA_PRINT_H
+#include "nabla/tensor.h"
+#include <jansson.h>
+
+struct nb_text {
+    struct nb_arena *arena;
+    char *v;
+    size_t n, cap;
+};
+
+int nb_put(struct nb_text *t, const char *s, struct nb_error *e);                /* as it is */
+int nb_putn(struct nb_text *t, const char *s, size_t n, struct nb_error *e);
+int nb_put_string(struct nb_text *t, const char *s, struct nb_error *e);         /* quoted and escaped */
+int nb_put_number(struct nb_text *t, double v, enum nb_dtype d, struct nb_error *e); /* shortest of 9 / 17 digits that reads back; "NaN" as strings */
+int nb_put_tensor(struct nb_text *t, const struct nb_tensor *x, struct nb_error *e); /* nested arrays; whole numbers without a point */
+int nb_put_tensors(struct nb_text *t, const struct nb_tensors *l, struct nb_error *e); /* {"name": tensor, ...} */
+int nb_put_json(struct nb_text *t, const json_t *j, struct nb_error *e);         /* compact, order kept */
+
+#endif
