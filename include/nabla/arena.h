@@ -14,6 +14,7 @@ struct nb_arena {
     struct nb_block *blocks; /* newest first */
     size_t used;             /* bytes in all blocks, cap counts these */
     size_t cap;
+    const char *limit; /* the limit behind the cap, for the error: "memory"; who means another one sets it */
 };
 
 enum { NB_ALIGN = 64 };

@@ -4,6 +4,7 @@
  * The first error wins: nb_fail on an error that is set changes nothing. */
 #ifndef NABLA_ERROR_H
 #define NABLA_ERROR_H
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The codes are NB_E_shape_mismatch and so on: the name after NB_E_ is the name on the wire. */
@@ -19,6 +20,7 @@ struct nb_error {
     enum nb_code code;
     int line, column;    /* in the body, when the text is not JSON; else 0 */
     int port;            /* set by a module's forward: 1 + number of the input at fault; else 0 */
+    bool fixed;          /* the pointer is whole: nb_at puts nothing in front */
     const char *option;  /* the option of the daemon that sets the limit; else NULL */
     char pointer[600];   /* RFC 6901, "" is the whole body */
     char detail[700];    /* one sentence: what was expected, what came */
@@ -39,7 +41,7 @@ int nb_fail_memory(struct nb_error *e);
 /* Puts one step in front of the pointer, escaped as RFC 6901 wants. Always -1. */
 int nb_at(struct nb_error *e, const char *step);
 int nb_at_index(struct nb_error *e, size_t index);
-/* The same for a pointer that is ready ("/nodes/fc"): put in front as it is. Always -1. */
+/* Both do nothing once the error is fixed. The same for a pointer that is ready ("/nodes/fc"): put in front as it is. Always -1. */
 int nb_at_pointer(struct nb_error *e, const char *pointer);
 
 #endif

@@ -1,0 +1,409 @@
+/* session - a plan is run: numbers are brought in, operations called, gradients collected. */
+#include "graph/session.h"
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static size_t count(const struct nb_session *s, int v)
+{
+    return (size_t)nb_count(&s->plan->net.values.v[v].shape);
+}
+
+static size_t bytes(const struct nb_session *s, int v)
+{
+    return count(s, v) * nb_dtype_size(s->plan->net.values.v[v].integer ? NB_I64 : s->dtype);
+}
+
+struct nb_tensor nb_session_value(const struct nb_session *s, int v)
+{
+    const struct nb_value *x = &s->plan->net.values.v[v];
+    return (struct nb_tensor){x->integer ? NB_I64 : s->dtype, x->shape, s->data[v]};
+}
+
+/* ---- what comes in ------------------------------------------------------------------------------------------------------------ */
+
+/* The place of entry i of a tensor: /2/17. */
+static int at_entry(const struct nb_shape *shape, size_t i, struct nb_error *e)
+{
+    for (int k = shape->rank - 1; k >= 0; k--) {
+        nb_at_index(e, i % (size_t)shape->dim[k]);
+        i /= (size_t)shape->dim[k];
+    }
+    return -1;
+}
+
+static int at_input(const char *name, struct nb_error *e)
+{
+    nb_at(e, name);
+    return nb_at(e, "inputs");
+}
+
+static double entry(const struct nb_tensor *t, size_t i)
+{
+    switch (t->dtype) {
+    case NB_F32:
+        return (double)((const float *)t->data)[i];
+    case NB_F64:
+        return ((const double *)t->data)[i];
+    default:
+        return (double)((const int64_t *)t->data)[i];
+    }
+}
+
+static int to_integers(const struct nb_tensor *from, enum nb_dtype want, int64_t *to, struct nb_error *e)
+{
+    double low = want == NB_I32 ? INT32_MIN : want == NB_BOOL ? 0 : -9007199254740992.0;
+    double high = want == NB_I32 ? INT32_MAX : want == NB_BOOL ? 1 : 9007199254740992.0;
+    size_t n = (size_t)nb_count(&from->shape);
+    if (from->dtype == NB_I64 && want == NB_I64) {
+        memcpy(to, from->data, n * sizeof *to);
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double v = entry(from, i);
+        if (!(v == floor(v) && v >= low && v <= high))
+            return nb_fail(e, NB_E_bad_number, "%s is wanted, %g came", want == NB_BOOL ? "true or false (1 or 0)"
+                           : want == NB_I32 ? "a whole number of 32 bits" : "a whole number up to 2^53", v),
+                   at_entry(&from->shape, i, e);
+        to[i] = (int64_t)v;
+    }
+    return 0;
+}
+
+/* A number that fits double but not float is refused, not made infinite. */
+static int check_float_range(const struct nb_tensor *t, struct nb_error *e)
+{
+    size_t n = (size_t)nb_count(&t->shape);
+    const double *v = t->data;
+    double worst = 0;
+    for (size_t i = 0; i < n; i++)
+        worst = fabs(v[i]) > worst && !isinf(v[i]) ? fabs(v[i]) : worst;
+    if (worst <= FLT_MAX)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if (fabs(v[i]) > FLT_MAX && !isinf(v[i]))
+            return nb_fail(e, NB_E_bad_number, "%g is beyond the range of float32 (3.4e38)", v[i]), at_entry(&t->shape, i, e);
+    return 0;
+}
+
+static int bring_real(struct nb_session *s, const struct nb_tensor *t, struct nb_arena *a, void **to, struct nb_error *e)
+{
+    size_t n = (size_t)nb_count(&t->shape);
+    if (s->plan->net.dtype == NB_F32 && t->dtype == NB_F64 && check_float_range(t, e))
+        return -1;
+    if (!(*to = nb_alloc(a, n, nb_dtype_size(s->dtype), e)))
+        return -1;
+    if (s->plan->net.dtype == NB_F32 && s->dtype != NB_F32 && t->dtype == NB_F64) {
+        float *rounded = nb_alloc(a, n, sizeof *rounded, e); /* the shadow starts from the same floats */
+        if (!rounded)
+            return -1;
+        nb_convert(NB_F32, rounded, NB_F64, t->data, n);
+        nb_convert(s->dtype, *to, NB_F32, rounded, n);
+        return 0;
+    }
+    nb_convert(s->dtype, *to, t->dtype, t->data, n);
+    return 0;
+}
+
+static int bring_fed(struct nb_session *s, const struct nb_input *in, const struct nb_tensor *t, struct nb_arena *a, struct nb_error *e)
+{
+    const struct nb_shape *want = &s->plan->net.values.v[in->value].shape;
+    char x[200], y[200];
+    if (nb_shape_same(&t->shape, want) != 1)
+        return nb_fail(e, NB_E_shape_mismatch, "%s has shape %s, wanted is %s", in->name, nb_shape_text(&t->shape, NULL, x, sizeof x),
+                       nb_shape_text(want, NULL, y, sizeof y)), at_input(in->name, e);
+    bool integer = s->plan->net.values.v[in->value].integer;
+    if (!integer)
+        return bring_real(s, t, a, &s->data[in->value], e) ? at_input(in->name, e) : 0;
+    if (!(s->data[in->value] = nb_alloc(a, (size_t)nb_count(want), sizeof(int64_t), e)))
+        return -1;
+    return to_integers(t, in->dtype, s->data[in->value], e) ? at_input(in->name, e) : 0;
+}
+
+static double draw(const struct nb_input *in, struct nb_stream stream, uint64_t i, bool single)
+{
+    double u = in->sample == NB_NORMAL ? nb_normal(stream, i) : nb_uniform(stream, i);
+    if (in->sample == NB_BERNOULLI)
+        return u < in->p;
+    if (!single)
+        return u;
+    return in->sample == NB_UNIFORM ? floor(u * 16777216) / 16777216 : (double)(float)u; /* u < 1 stays */
+}
+
+static int draw_noise(struct nb_session *s, const struct nb_input *in, struct nb_seed seed, struct nb_arena *a, struct nb_error *e)
+{
+    size_t n = count(s, in->value);
+    struct nb_stream stream = nb_stream_of(seed, in->name);
+    bool integer = s->plan->net.values.v[in->value].integer;
+    double *v = nb_alloc(a, n, sizeof *v, e);
+    if (!v || !(s->data[in->value] = nb_alloc(a, n, nb_dtype_size(integer ? NB_I64 : s->dtype), e)))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        v[i] = draw(in, stream, i, s->plan->net.dtype == NB_F32);
+    nb_convert(integer ? NB_I64 : s->dtype, s->data[in->value], NB_F64, v, n);
+    return 0;
+}
+
+static int bring_input(struct nb_session *s, const struct nb_input *in, const struct nb_fed *fed, struct nb_arena *a, bool *drew,
+                       struct nb_error *e)
+{
+    const struct nb_tensor *t = fed->inputs ? nb_tensors_find(fed->inputs, in->name) : NULL;
+    if (t)
+        return bring_fed(s, in, t, a, e);
+    if (in->sample == NB_FED || !nb_shape_known(&s->plan->net.values.v[in->value].shape))
+        return 0; /* not needed: the plan has looked */
+    *drew = true;
+    return draw_noise(s, in, fed->seed, a, e);
+}
+
+static int bring_parameter(struct nb_session *s, const struct nb_learned *l, const struct nb_tensors *parameters, struct nb_arena *a,
+                           struct nb_error *e)
+{
+    if (l->tie >= 0)
+        return 0;
+    const struct nb_tensor *t = nb_tensors_find(parameters, l->name);
+    if (!t)
+        return nb_fail(e, NB_E_internal, "no value of %s", l->name);
+    if (t->dtype == s->dtype) {
+        s->data[l->value] = t->data;
+        return 0;
+    }
+    if (!(s->data[l->value] = nb_alloc(a, count(s, l->value), nb_dtype_size(s->dtype), e)))
+        return -1;
+    nb_convert(s->dtype, s->data[l->value], t->dtype, t->data, count(s, l->value));
+    return 0;
+}
+
+static int place_values(struct nb_session *s, struct nb_arena *a, struct nb_error *e)
+{
+    const struct nb_net *net = &s->plan->net;
+    size_t size = nb_dtype_size(s->dtype);
+    for (size_t v = 0; v < net->values.n; v++) {
+        const struct nb_value *x = &net->values.v[v];
+        if (s->plan->at[v] != NB_NOWHERE)
+            s->data[v] = s->base + s->plan->at[v] * size;
+        if (s->plan->grad[v] != NB_NOWHERE)
+            s->grad[v] = s->base + s->plan->grad[v] * size;
+        if (x->kind != NB_V_CONST)
+            continue;
+        if (!(s->data[v] = nb_small(a, 1, size, e)))
+            return -1;
+        nb_convert(s->dtype, s->data[v], NB_F64, &x->constant, 1);
+    }
+    return 0;
+}
+
+static void place_aliases(struct nb_session *s)
+{
+    for (size_t v = 0; v < s->plan->net.values.n; v++)
+        if (s->plan->root[v] != (int)v)
+            s->data[v] = s->data[s->plan->root[v]];
+    for (size_t g = 0; g < s->plan->net.given.n; g++) {
+        const struct nb_given *given = &s->plan->net.given.v[g];
+        for (int i = 0; i < given->nout; i++)
+            s->data[given->g[i]] = s->grad[given->out[i]];
+    }
+}
+
+int nb_session_new(const struct nb_plan *plan, enum nb_dtype dtype, const struct nb_fed *fed, struct nb_arena *a,
+                   struct nb_session *s, bool *drew, struct nb_error *e)
+{
+    const struct nb_net *net = &plan->net;
+    *s = (struct nb_session){.plan = plan, .dtype = dtype, .train = fed->train};
+    s->data = nb_zalloc(a, net->values.n + 1, sizeof *s->data, e);
+    s->grad = nb_zalloc(a, net->values.n + 1, sizeof *s->grad, e);
+    s->tensors = nb_small(a, (size_t)plan->widest * 6 + 6, sizeof *s->tensors, e);
+    s->base = nb_alloc(a, plan->total, nb_dtype_size(dtype), e);
+    if (!s->data || !s->grad || !s->tensors || !s->base)
+        return -1;
+    for (size_t i = 0; i < net->inputs.n; i++)
+        if (bring_input(s, &net->inputs.v[i], fed, a, drew, e))
+            return -1;
+    for (size_t i = 0; i < net->learned.n; i++)
+        if (bring_parameter(s, &net->learned.v[i], fed->parameters, a, e))
+            return -1;
+    if (place_values(s, a, e))
+        return -1;
+    place_aliases(s);
+    return 0;
+}
+
+/* ---- calls ---------------------------------------------------------------------------------------------------------------------------- */
+
+static struct nb_tensor *row(struct nb_session *s, int i)
+{
+    return s->tensors + i * (s->plan->widest + 1);
+}
+
+static void fill_row(struct nb_session *s, struct nb_tensor *t, const int *v, int n)
+{
+    for (int i = 0; i < n; i++)
+        t[i] = v[i] < 0 ? (struct nb_tensor){.shape.rank = -1} : nb_session_value(s, v[i]);
+}
+
+static void *scratch(const struct nb_session *s, size_t skip)
+{
+    return s->base + (s->plan->scratch + skip) * nb_dtype_size(s->dtype);
+}
+
+static size_t slots(size_t n)
+{
+    return (n + NB_SLOT - 1) / NB_SLOT * NB_SLOT;
+}
+
+static struct nb_call call_of(struct nb_session *s, const struct nb_op *op)
+{
+    struct nb_call c = {.args = op->args, .train = s->train, .nin = op->nin, .nout = op->nout, .nw = op->nw};
+    fill_row(s, row(s, 0), op->in, op->nin);
+    fill_row(s, row(s, 1), op->w, op->nw);
+    fill_row(s, row(s, 2), op->out, op->nout);
+    c.in = row(s, 0), c.w = row(s, 1), c.out = row(s, 2);
+    c.work = scratch(s, 0);
+    return c;
+}
+
+/* What a module finds wrong with an input is the fault of whoever fed it, if it was fed. */
+static int blame(struct nb_session *s, const struct nb_op *op, struct nb_error *e)
+{
+    int v = e->port > 0 && e->port <= op->nin ? s->plan->root[op->in[e->port - 1]] : -1;
+    if (v >= 0 && s->plan->net.values.v[v].kind == NB_V_INPUT)
+        at_input(s->plan->net.inputs.v[s->plan->net.values.v[v].of].name, e);
+    else {
+        char why[sizeof e->detail];
+        strcpy(why, e->detail);
+        snprintf(e->detail, sizeof e->detail, "node %s: %.600s", op->node, why);
+        e->pointer[0] = '\0';
+        nb_at_pointer(e, op->place);
+        nb_at(e, "graph");
+    }
+    e->fixed = true;
+    return -1;
+}
+
+static int forward_op(struct nb_session *s, const struct nb_op *op, void *saved, struct nb_error *e)
+{
+    struct nb_call c = call_of(s, op);
+    c.saved = saved;
+    return nb_op_module(op, s->dtype)->forward(&c, e) ? blame(s, op, e) : 0;
+}
+
+int nb_session_forward(struct nb_session *s, struct nb_error *e)
+{
+    const struct nb_plan *p = s->plan;
+    size_t size = nb_dtype_size(s->dtype);
+    for (int k = 0; k < p->nsteps; k++) {
+        const struct nb_op *op = &p->net.ops.v[p->step[k]];
+        if (p->root[op->out[0]] != op->out[0])
+            continue;
+        if (s->held && s->held[p->step[k]])
+            memcpy(s->data[op->out[0]], s->held[p->step[k]], bytes(s, op->out[0]));
+        else if (forward_op(s, op, s->base + p->saved[p->step[k]] * size, e))
+            return -1;
+    }
+    return 0;
+}
+
+int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e)
+{
+    const struct nb_plan *p = s->plan;
+    if (!(s->held = nb_zalloc(a, p->net.ops.n + 1, sizeof *s->held, e)))
+        return -1;
+    for (int k = 0; k < p->nsteps; k++) {
+        const struct nb_op *op = &p->net.ops.v[p->step[k]];
+        if (!nb_op_module(op, NB_F64)->stop)
+            continue;
+        if (!(s->held[p->step[k]] = nb_alloc(a, bytes(s, op->out[0]), 1, e)))
+            return -1;
+        memcpy(s->held[p->step[k]], s->data[op->out[0]], bytes(s, op->out[0]));
+    }
+    return 0;
+}
+
+/* ---- backward -------------------------------------------------------------------------------------------------------------------------- */
+
+static void add(enum nb_dtype d, size_t n, const void *x, void *y)
+{
+    size_t parts = d == NB_C128 ? 2 * n : n;
+    for (size_t i = 0; i < parts && d == NB_F32; i++)
+        ((float *)y)[i] += ((const float *)x)[i];
+    for (size_t i = 0; i < parts && d != NB_F32; i++)
+        ((double *)y)[i] += ((const double *)x)[i];
+}
+
+/* Where contributions go: the first straight into the gradient, further ones into scratch, from there added. */
+static void targets(struct nb_session *s, struct nb_tensor *t, const int *v, const enum nb_flow *flow, int n, size_t *skip)
+{
+    for (int i = 0; i < n; i++) {
+        t[i] = v[i] < 0 ? (struct nb_tensor){.shape.rank = -1} : nb_session_value(s, v[i]);
+        t[i].data = flow[i] == NB_NO_FLOW ? NULL : flow[i] == NB_WRITE ? s->grad[v[i]] : scratch(s, *skip);
+        if (flow[i] == NB_ADD)
+            *skip += slots(count(s, v[i]));
+    }
+}
+
+static void collect(struct nb_session *s, const struct nb_tensor *t, const int *v, const enum nb_flow *flow, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (flow[i] == NB_ADD)
+            add(s->dtype, count(s, v[i]), t[i].data, s->grad[v[i]]);
+}
+
+static void fill_zero(struct nb_session *s, const struct nb_back *b)
+{
+    for (int i = 0; i < b->nzero; i++)
+        memset(s->grad[b->zero[i]], 0, bytes(s, b->zero[i]));
+}
+
+static int back_op(struct nb_session *s, const struct nb_back *b, struct nb_error *e)
+{
+    const struct nb_op *op = &s->plan->net.ops.v[b->op];
+    struct nb_call c = call_of(s, op);
+    struct nb_tensor *gout = row(s, 3), *gin = row(s, 4), *gw = row(s, 5);
+    size_t skip = slots(op->work);
+    c.saved = s->base + s->plan->saved[b->op] * nb_dtype_size(s->dtype);
+    for (int i = 0; i < op->nout; i++) {
+        gout[i] = c.out[i];
+        gout[i].data = s->grad[op->out[i]];
+    }
+    targets(s, gin, op->in, b->in, op->nin, &skip);
+    targets(s, gw, op->w, b->w, op->nw, &skip);
+    c.gout = gout, c.gin = gin, c.gw = gw;
+    if (nb_op_module(op, s->dtype)->backward(&c, e))
+        return blame(s, op, e);
+    collect(s, gin, op->in, b->in, op->nin);
+    collect(s, gw, op->w, b->w, op->nw);
+    return 0;
+}
+
+static int back_given(struct nb_session *s, const struct nb_back *b, struct nb_error *e)
+{
+    const struct nb_given *g = &s->plan->net.given.v[b->given];
+    for (int i = g->gfirst; i < g->glast; i++) {
+        const struct nb_op *op = &s->plan->net.gops.v[i];
+        if (forward_op(s, op, scratch(s, slots(op->work)), e))
+            return -1;
+    }
+    for (int i = 0; i < g->n; i++) {
+        int target = g->entry[i].target, result = g->entry[i].result;
+        if (b->in[i] == NB_WRITE)
+            memcpy(s->grad[target], s->data[result], bytes(s, target));
+        else if (b->in[i] == NB_ADD)
+            add(s->dtype, count(s, target), s->data[result], s->grad[target]);
+    }
+    return 0;
+}
+
+int nb_session_backward(struct nb_session *s, void *const *cotangent, struct nb_error *e)
+{
+    const struct nb_plan *p = s->plan;
+    for (int i = 0; i < p->wants.nseed; i++)
+        memcpy(s->grad[p->wants.seed[i]], cotangent[i], bytes(s, p->wants.seed[i]));
+    for (int k = 0; k < p->nback; k++) {
+        const struct nb_back *b = &p->back[k];
+        fill_zero(s, b);
+        if (b->op >= 0 ? back_op(s, b, e) : back_given(s, b, e))
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,34 @@
+/* session.h - one plan with one request's numbers: forward and backward, as often as wanted. */
+#ifndef NABLA_SESSION_H
+#define NABLA_SESSION_H
+#include "graph/plan.h"
+
+struct nb_session {
+    const struct nb_plan *plan;
+    enum nb_dtype dtype;  /* the build that computes */
+    bool train;
+    void **data;          /* per value: its numbers, NULL if it is not needed */
+    void **grad;          /* per value: its gradient, NULL if none was planned */
+    char *base;           /* the plan's memory */
+    struct nb_tensor *tensors; /* 6 rows of plan->widest for calls */
+    void **held;          /* per operation: what a stop gives while it is held, or NULL */
+};
+
+/* Numbers of the graph's learned tensors (in the order of net.learned) and what is fed by name, converted to dtype;
+ * noise not fed is drawn from the seed (*drew). Places: /inputs/NAME/index. */
+struct nb_fed {
+    const struct nb_tensors *inputs, *parameters;
+    struct nb_seed seed;
+    bool train;
+};
+int nb_session_new(const struct nb_plan *plan, enum nb_dtype dtype, const struct nb_fed *fed, struct nb_arena *a,
+                   struct nb_session *s, bool *drew, struct nb_error *e);
+int nb_session_forward(struct nb_session *s, struct nb_error *e);
+/* The cotangent of each seed of the plan, in dtype. */
+int nb_session_backward(struct nb_session *s, void *const *cotangent, struct nb_error *e);
+/* From now on every stop gives what it gave in the last forward. */
+int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e);
+/* A value's numbers with its shape. */
+struct nb_tensor nb_session_value(const struct nb_session *s, int value);
+
+#endif

@@ -1,0 +1,303 @@
+/* decode.c - the rows of a request's body, and the two formats bodies come in. */
+#include "http/decode.h"
+#include "http/fields.h"
+#include "http/reply.h"
+#include "nabla/limits.h"
+#include "wire/lift.h"
+#include "wire/safetensors.h"
+#include <stdatomic.h>
+#include <string.h>
+
+/* ---- seeds ------------------------------------------------------------------------------------------------------- */
+
+static struct nb_seed start;
+static atomic_uint_least64_t drawn;
+
+int nb_seed_start(struct nb_error *e)
+{
+    return nb_seed_draw(&start, e);
+}
+
+struct nb_seed nb_seed_next(void)
+{
+    uint64_t n = atomic_fetch_add_explicit(&drawn, 1, memory_order_relaxed);
+    const uint32_t counter[4] = {(uint32_t)n, (uint32_t)(n >> 32), (uint32_t)start.hi, (uint32_t)(start.hi >> 32)};
+    const uint32_t key[2] = {(uint32_t)start.lo, (uint32_t)(start.lo >> 32)};
+    uint32_t out[4];
+    nb_philox(counter, key, out);
+    return (struct nb_seed){(uint64_t)out[0] << 32 | out[1], (uint64_t)out[2] << 32 | out[3]};
+}
+
+/* ---- the keys ---------------------------------------------------------------------------------------------------- */
+
+static int read_graph(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_asked *ask = to;
+    (void)a, (void)e;
+    ask->graph = v;
+    return 0;
+}
+
+static int read_name(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return nb_field_text(v, &((struct nb_asked *)to)->name, e);
+}
+
+/* What stood here was lifted out; what is left must have been an object of tensors. */
+static int read_lifted(const json_t *v, bool *given, struct nb_error *e)
+{
+    *given = true;
+    return json_is_object(v) ? 0 : nb_fail(e, NB_E_wrong_type, "an object, name -> tensor, was expected, not %s", nb_kind(v));
+}
+
+static int read_inputs(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_asked *ask = to;
+    bool given;
+    (void)a;
+    ask->check.sample = false;
+    return read_lifted(v, &given, e);
+}
+
+static int read_parameters(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return read_lifted(v, &((struct nb_asked *)to)->parameters_given, e);
+}
+
+static int read_cotangents(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return read_lifted(v, &((struct nb_asked *)to)->check.run.cotangents_given, e);
+}
+
+static int read_gradients(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return read_lifted(v, &((struct nb_asked *)to)->check.gradients_given, e);
+}
+
+static int read_outputs(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_run *run = &((struct nb_asked *)to)->check.run;
+    run->outputs_given = true;
+    return nb_field_texts(v, &run->outputs, nb_limits.outputs, a, e);
+}
+
+static int read_wrt(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_run *run = &((struct nb_asked *)to)->check.run;
+    run->wrt_given = true;
+    return nb_field_texts(v, &run->wrt, nb_limits.tensors, a, e);
+}
+
+static int read_loss(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return nb_field_text(v, &((struct nb_asked *)to)->check.run.loss, e);
+}
+
+static int read_mode(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_run *run = &((struct nb_asked *)to)->check.run;
+    const char *mode;
+    (void)a;
+    if (nb_field_text(v, &mode, e))
+        return -1;
+    run->train = !strcmp(mode, "train");
+    return run->train || !strcmp(mode, "eval") ? 0 : nb_fail(e, NB_E_bad_value, "eval or train, not %.60s", mode);
+}
+
+static int read_seed(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return nb_field_seed(v, &((struct nb_asked *)to)->check.run.seed, e);
+}
+
+static int read_dims(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_run *run = &((struct nb_asked *)to)->check.run;
+    const char *name;
+    json_t *size;
+    if (!json_is_object(v))
+        return nb_fail(e, NB_E_wrong_type, "an object, symbol -> size, was expected, not %s", nb_kind(v));
+    run->dims.name = nb_small(a, json_object_size(v), sizeof *run->dims.name, e);
+    run->dims.size = nb_small(a, json_object_size(v), sizeof *run->dims.size, e);
+    if (!run->dims.name || !run->dims.size)
+        return -1;
+    json_object_foreach(v, name, size)
+    {
+        run->dims.name[run->dims.n] = name;
+        if (nb_field_whole(size, &run->dims.size[run->dims.n++], e))
+            return nb_at(e, name);
+    }
+    return 0;
+}
+
+/* true or {}: draw the inputs, which is what happens without inputs anyway. Sizes are set by dims. */
+static int read_sample(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)to, (void)a;
+    if (json_is_true(v) || (json_is_object(v) && !json_object_size(v)))
+        return 0;
+    return nb_fail(e, NB_E_bad_form, "true or {} was expected; dims sets the sizes");
+}
+
+enum {
+    COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_CHECK,
+    MAKE = NB_CREATE | NB_REPLACE
+};
+
+/* What may stand in the query of a binary body: keys whose values are short. */
+#define SHORT_ROWS                                                                                                     \
+    {"outputs", NB_FORWARD | NB_BACKWARD | NB_LOSS, 0, read_outputs},                                                  \
+        {"loss", NB_BACKWARD | NB_LOSS | NB_CHECK, 0, read_loss}, {"wrt", NB_BACKWARD | NB_CHECK, 0, read_wrt},        \
+        {"mode", COMPUTE, 0, read_mode}, {"seed", COMPUTE | MAKE, 0, read_seed}, {"dims", COMPUTE, 0, read_dims},      \
+    {                                                                                                                  \
+        NULL, 0, 0, NULL                                                                                               \
+    }
+
+static const struct nb_field rows[] = {
+    {"name", NB_CREATE, NB_CREATE, read_name},
+    {"graph", NB_HERE | MAKE, NB_HERE | MAKE, read_graph},
+    {"parameters", NB_HERE | MAKE | NB_PARAMETERS, NB_PARAMETERS, read_parameters},
+    {"inputs", COMPUTE, 0, read_inputs},
+    {"sample", NB_CHECK, 0, read_sample},
+    {"cotangents", NB_BACKWARD | NB_CHECK, 0, read_cotangents},
+    {"gradients", NB_CHECK, 0, read_gradients},
+    SHORT_ROWS,
+};
+
+static const struct nb_field query_rows[] = {SHORT_ROWS};
+
+/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+
+static int read_json(struct nb_request *rq, unsigned verb, struct nb_asked *ask, struct nb_error *e)
+{
+    const struct nb_lift_rule rules[] = {{"/inputs/*", &ask->check.run.inputs},
+                                         {"/parameters/*", &ask->parameters},
+                                         {"/cotangents/*", &ask->check.run.cotangents},
+                                         {"/gradients/*", &ask->check.gradients}};
+    json_t *rest = NULL;
+    if (rq->nquery) {
+        nb_fail(e, NB_E_bad_parameter, "with a body in JSON the options stand in the body, not in the query");
+        return nb_at(e, rq->query[0].name);
+    }
+    if (nb_lift(rq->body, rq->body_size, rules, sizeof rules / sizeof *rules, rq->arena, &rest, e))
+        return -1;
+    return nb_keep_json(rq, rest, e) || nb_fields_read(rows, verb, rest, ask, rq->arena, e) ? -1 : 0;
+}
+
+/* ---- safetensors --------------------------------------------------------------------------------------------------- */
+
+/* Which list a tensor of this name belongs to; *name moves behind the prefix. NULL: this request has no such thing. */
+static struct nb_tensors *list_of(struct nb_asked *ask, unsigned verb, const char **name)
+{
+    const struct {
+        const char *prefix;
+        struct nb_tensors *list;
+        bool *given;
+        unsigned in;
+    } lists[] = {
+        {"inputs/", &ask->check.run.inputs, NULL, COMPUTE},
+        {"cotangents/", &ask->check.run.cotangents, &ask->check.run.cotangents_given, NB_BACKWARD | NB_CHECK},
+        {"gradients/", &ask->check.gradients, &ask->check.gradients_given, NB_CHECK},
+        {"parameters/", &ask->parameters, &ask->parameters_given, NB_PARAMETERS},
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        size_t n = strlen(lists[i].prefix);
+        if (strncmp(*name, lists[i].prefix, n))
+            continue;
+        *name += n;
+        if (lists[i].given)
+            *lists[i].given = true;
+        return lists[i].in & verb ? lists[i].list : NULL;
+    }
+    return verb == NB_PARAMETERS ? &ask->parameters : &ask->check.run.inputs;
+}
+
+static int sort_tensors(struct nb_request *rq, unsigned verb, const struct nb_tensors *all, struct nb_asked *ask,
+                        struct nb_error *e)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        const char *name = all->v[i].name;
+        struct nb_tensors *list = list_of(ask, verb, &name);
+        if (!list)
+            return nb_fail(e, NB_E_unknown_key, "%.60s has no place in this request", all->v[i].name);
+        if (nb_tensors_find(list, name))
+            return nb_fail(e, NB_E_duplicate_key, "%.60s is there twice", name);
+        if (nb_tensors_add(rq->arena, list, name, all->v[i].t, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* "a,b" -> ["a","b"] */
+static json_t *list_from(const char *s)
+{
+    json_t *list = json_array();
+    for (size_t n; *s; s += n + (s[n] == ',')) {
+        n = strcspn(s, ",");
+        json_array_append_new(list, json_stringn(s, n));
+    }
+    return list;
+}
+
+/* "B:16,T:3" -> {"B":16,"T":3} */
+static json_t *dims_from(const char *s)
+{
+    json_t *dims = json_object();
+    char name[64];
+    long long size;
+    for (int n; sscanf(s, "%63[^:,]:%lld%n", name, &size, &n) == 2; s += n + (s[n] == ','))
+        json_object_set_new(dims, name, json_integer(size));
+    if (*s) {
+        json_decref(dims);
+        return json_string(s); /* the reader says what it expected */
+    }
+    return dims;
+}
+
+static json_t *options_from(const struct nb_request *rq)
+{
+    json_t *options = json_object();
+    for (size_t i = 0; i < rq->nquery; i++) {
+        const char *name = rq->query[i].name, *value = rq->query[i].value;
+        if (!strcmp(name, "outputs") || !strcmp(name, "wrt"))
+            json_object_set_new(options, name, list_from(value));
+        else
+            json_object_set_new(options, name, strcmp(name, "dims") ? json_string(value) : dims_from(value));
+    }
+    return options;
+}
+
+static int read_safetensors(struct nb_request *rq, unsigned verb, struct nb_asked *ask, struct nb_error *e)
+{
+    struct nb_tensors all = {0};
+    json_t *options = options_from(rq);
+    if (nb_keep_json(rq, options, e))
+        return -1;
+    if (nb_fields_read(query_rows, verb, options, ask, rq->arena, e)) {
+        e->code = NB_E_bad_parameter;
+        return -1;
+    }
+    if (nb_safetensors_read(rq->body, rq->body_size, rq->arena, &all, e))
+        return -1;
+    ask->check.sample &= all.n == 0;
+    return sort_tensors(rq, verb, &all, ask, e);
+}
+
+struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error *e)
+{
+    static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NB_SAFETENSORS_TOO, NULL}, *const json[] = {NB_JSON, NULL};
+    int type = nb_content(rq, verb & (NB_HERE | MAKE) ? json : types, e);
+    if (type < 0)
+        return NULL;
+    struct nb_asked *ask = nb_small(rq->arena, 1, sizeof *ask, e);
+    if (!ask)
+        return NULL;
+    *ask = (struct nb_asked){.check = {.sample = true, .run.seed = nb_seed_next()}};
+    int r = type ? read_safetensors(rq, verb, ask, e) : read_json(rq, verb, ask, e);
+    return r ? NULL : ask;
+}

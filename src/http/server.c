@@ -1,0 +1,371 @@
+/* server.c - the only file that talks to the HTTP library about requests: reading, judging, running, answering. */
+#include "http/server.h"
+#include "http/exchange.h"
+#include "http/guard.h"
+#include "http/listen.h"
+#include "http/log.h"
+#include "http/options.h"
+#include "http/problem.h"
+#include "http/router.h"
+#include "nabla/limits.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    INLINE_BODY = 64 << 10,      /* bytes of a body that a polling thread reads itself: some tens of microseconds */
+    CONNECTION_BUFFER = 128 << 10 /* half of it is the largest piece of a body, and room for headers */
+};
+
+static struct {
+    struct MHD_Daemon *daemon;
+    struct nb_store *store;
+    char url[320];
+    int pollers;
+    atomic_bool unready, stopping;
+} server;
+
+/* ---- the reply -------------------------------------------------------------------------------------------------- */
+
+static void add(struct MHD_Response *r, const char *name, const char *value)
+{
+    if (value)
+        MHD_add_response_header(r, name, value);
+}
+
+static struct MHD_Response *make_response(struct nb_exchange *x)
+{
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(x->rp.size, (void *)(uintptr_t)x->rp.body, MHD_RESPMEM_PERSISTENT);
+    if (!r)
+        return NULL;
+    add(r, "Content-Type", x->rp.type);
+    add(r, "Location", x->rp.location);
+    add(r, "ETag", x->rp.etag);
+    add(r, "Allow", x->rp.allow);
+    add(r, "Retry-After", x->rp.retry ? "1" : NULL);
+    add(r, "X-Request-Id", x->e.code ? x->rq.id : NULL);
+    add(r, "Vary", x->rp.vary ? "Accept" : NULL);
+    add(r, "Connection", x->close || atomic_load_explicit(&server.stopping, memory_order_relaxed) ? "close" : NULL);
+    return r;
+}
+
+static enum MHD_Result answer(struct nb_exchange *x)
+{
+    if (x->e.code) {
+        nb_run_done(&x->rq);
+        nb_arena_reset(&x->arena, SIZE_MAX);
+        nb_problem(&x->e, x->rq.id, &x->arena, &x->rp);
+    }
+    struct MHD_Response *r = make_response(x);
+    if (!r)
+        return MHD_NO;
+    nb_deadline_reply(x->deadline, x->rp.size);
+    x->phase = NB_SENDING;
+    enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)x->rp.status, r);
+    MHD_destroy_response(r);
+    return queued;
+}
+
+/* The worker still has the exchange, so the reply must not look at it. */
+static enum MHD_Result answer_abandoned(struct MHD_Connection *c)
+{
+    static const char body[] = "{\"type\":\"/v1/errors/stopping\",\"title\":\"The service is stopping\",\"status\":503,"
+                               "\"code\":\"stopping\",\"detail\":\"the service stops and cannot wait for this request\"}\n";
+    struct MHD_Response *r = MHD_create_response_from_buffer(sizeof body - 1, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+    if (!r)
+        return MHD_NO;
+    add(r, "Content-Type", "application/problem+json");
+    add(r, "Retry-After", "1");
+    add(r, "Connection", "close");
+    enum MHD_Result queued = MHD_queue_response(c, 503, r);
+    MHD_destroy_response(r);
+    return queued;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------- */
+
+/* True: done, one way or the other. False: it wants a worker. */
+static bool run_handler(struct nb_exchange *x)
+{
+    int r = x->rq.route->handler(&x->rq, &x->rp, &x->e);
+    if (r < 0 && !x->e.code)
+        nb_fail(&x->e, NB_E_internal, "%s failed without saying why", x->rq.route->operation);
+    return r <= 0 || x->e.code;
+}
+
+static struct nb_exchange *of_job(struct nb_job *j)
+{
+    return (struct nb_exchange *)((char *)j - offsetof(struct nb_exchange, job));
+}
+
+static void begin_job(struct nb_job *j)
+{
+    struct nb_exchange *x = of_job(j);
+    x->phase = NB_WAITING;
+    x->rq.on_worker = true;
+    nb_deadline_none(x->deadline);
+    MHD_suspend_connection(x->connection);
+}
+
+static void run_job(struct nb_job *j)
+{
+    struct nb_exchange *x = of_job(j);
+    if (!run_handler(x))
+        nb_fail(&x->e, NB_E_internal, "%s cannot be content with a worker", x->rq.route->operation);
+}
+
+static void finish_job(struct nb_job *j)
+{
+    MHD_resume_connection(of_job(j)->connection);
+}
+
+static void abandon_job(struct nb_job *j)
+{
+    atomic_store(&of_job(j)->abandoned, true);
+    MHD_resume_connection(of_job(j)->connection);
+}
+
+static enum MHD_Result to_worker(struct nb_exchange *x)
+{
+    x->job = (struct nb_job){.begin = begin_job, .run = run_job, .finish = finish_job, .abandon = abandon_job};
+    if (nb_pool_submit(&x->job))
+        return MHD_YES;
+    if (nb_pool_closed())
+        nb_fail(&x->e, NB_E_stopping, "the service is stopping and takes no more work");
+    else {
+        nb_fail(&x->e, NB_E_busy, "all workers are busy and the queue is full");
+        x->e.option = "--limit-queue";
+    }
+    return answer(x);
+}
+
+static enum MHD_Result run(struct nb_exchange *x)
+{
+    if (x->e.code)
+        return answer(x);
+    enum nb_where where = x->rq.route->where;
+    if (where == NB_WORKER || (where == NB_EITHER && x->rq.body_size > INLINE_BODY))
+        return to_worker(x);
+    return run_handler(x) ? answer(x) : to_worker(x);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+static void note_headers(struct nb_exchange *x, const struct nb_headers *h)
+{
+    x->rq.accept = h->accept;
+    x->rq.content_type = h->content_type;
+    x->rq.if_match = h->if_match;
+    x->chunked = h->coding != NULL;
+    x->length = h->length ? strtoull(h->length, NULL, 10) : 0;
+}
+
+static int route(struct nb_exchange *x, const char *method, struct nb_error *e)
+{
+    struct nb_uri u;
+    if (nb_uri_read(x->uri, &x->arena, &u, e))
+        return -1;
+    x->rq.query = u.query;
+    x->rq.nquery = u.nquery;
+    int r = nb_router_find(method, &u, &x->rq, x->allow, e);
+    if (*x->allow && (r || !strcmp(method, "OPTIONS")))
+        x->rp.allow = x->allow;
+    return r;
+}
+
+/* All that is judged before the body: the guard, the route, the length. */
+static int judge(struct nb_exchange *x, const char *method, const char *version, struct nb_error *e)
+{
+    struct nb_headers h = {0};
+    if (nb_guard(x->connection, x->uri, version, &h, e)) {
+        x->close = true;
+        return -1;
+    }
+    note_headers(x, &h);
+    return route(x, method, e) || nb_body_begin(x, e) ? -1 : 0;
+}
+
+static enum MHD_Result begin(struct nb_exchange *x, const char *method, const char *version)
+{
+    x->phase = NB_READING;
+    if (nb_options.log_requests)
+        snprintf(x->method, sizeof x->method, "%s", method);
+    if (judge(x, method, version, &x->e) && (x->close || x->chunked || x->length)) {
+        x->close = true;
+        return answer(x); /* now, so that the body is thrown away with the connection */
+    }
+    if (x->chunked || x->length)
+        nb_deadline_body(x->deadline, 0);
+    return MHD_YES;
+}
+
+static enum MHD_Result on_access(void *unused, struct MHD_Connection *c, const char *url, const char *method,
+                                 const char *version, const char *data, size_t *n, void **request)
+{
+    struct nb_exchange *x = *request;
+    (void)unused, (void)url;
+    if (!x)
+        return MHD_NO;
+    if (atomic_load_explicit(&x->abandoned, memory_order_relaxed))
+        return answer_abandoned(c);
+    if (x->phase == NB_FRESH)
+        return begin(x, method, version);
+    if (*n) {
+        nb_body_take(x, data, *n);
+        nb_deadline_body(x->deadline, x->rq.body_size);
+        *n = 0;
+        return MHD_YES;
+    }
+    return x->phase == NB_WAITING ? answer(x) : run(x);
+}
+
+/* ---- beginnings and ends ---------------------------------------------------------------------------------------- */
+
+static void *on_target(void *unused, const char *uri, struct MHD_Connection *c)
+{
+    struct nb_exchange *x = nb_exchange_new();
+    (void)unused;
+    if (!x)
+        return NULL;
+    x->connection = c;
+    x->deadline = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    x->rq.store = server.store;
+    x->uri = nb_strdup(&x->arena, uri, &x->e);
+    if (!x->uri)
+        x->uri = "";
+    if (nb_options.log_requests) {
+        snprintf(x->target, sizeof x->target, "%s", uri);
+        x->started = nb_now_us();
+    }
+    return x;
+}
+
+static void on_completed(void *unused, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode how)
+{
+    static const char *const words[] = {"completed", "failed", "timeout", "shutdown", "closed by client", "aborted"};
+    struct nb_exchange *x = *request;
+    (void)unused, (void)c;
+    *request = NULL;
+    if (!x)
+        return;
+    if (atomic_load(&x->abandoned)) {
+        nb_exchange_forget();
+        return;
+    }
+    nb_deadline_header(x->deadline);
+    if (x->started)
+        nb_log_request(x, (size_t)how < sizeof words / sizeof *words ? words[how] : "");
+    nb_exchange_free(x);
+}
+
+static void on_connection(void *unused, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode what)
+{
+    (void)unused;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        *context = nb_deadline_new(MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    else
+        nb_deadline_free(*context);
+}
+
+/* ---- starting and stopping -------------------------------------------------------------------------------------- */
+
+/* Connections are descriptors: as many as the process may have, less those of the store and of pictures. */
+static unsigned connection_limit(void)
+{
+    struct rlimit files;
+    int64_t most = nb_limits.connections;
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return (unsigned)most;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur != RLIM_INFINITY && (int64_t)files.rlim_cur - 64 < most)
+        most = nb_limits.connections = (int64_t)files.rlim_cur - 64;
+    return (unsigned)most;
+}
+
+static int start_daemon(int fd, struct nb_error *e)
+{
+    struct MHD_OptionItem more[] = {
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BUFFER, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, connection_limit(), NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)nb_options.header_seconds, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
+        {server.pollers > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, server.pollers, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    server.daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+                                     NULL, NULL, on_access, NULL, MHD_OPTION_EXTERNAL_LOGGER, nb_log_library, NULL,
+                                     MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+                                     on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL,
+                                     MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+    return server.daemon ? 0 : nb_fail(e, NB_E_internal, "the HTTP library could not be started");
+}
+
+static int cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+}
+
+int nb_server_start(struct nb_store *store, struct nb_error *e)
+{
+    int workers = nb_options.workers ? (int)nb_options.workers : cores();
+    server.pollers = nb_options.pollers ? (int)nb_options.pollers : cores() > 1 ? 2 : 1;
+    server.store = store;
+    nb_router_start();
+    if (nb_guard_start(e))
+        return -1;
+    int fd = nb_listen(server.url, sizeof server.url, e);
+    if (fd < 0)
+        return -1;
+    return nb_pool_start(workers, e) || nb_deadlines_start(nb_exchange_trim, e) || start_daemon(fd, e) ? -1 : 0;
+}
+
+const char *nb_server_url(void)
+{
+    return server.url;
+}
+
+int nb_server_pollers(void)
+{
+    return server.pollers;
+}
+
+void nb_server_unready(void)
+{
+    atomic_store(&server.unready, true);
+}
+
+bool nb_server_ready(void)
+{
+    return !atomic_load(&server.unready);
+}
+
+/* Requests that are being read or sent; computing ones have ended. */
+static void wait_for_none(int seconds)
+{
+    const struct timespec tick = {0, 10000000};
+    for (int64_t end = nb_now_us() + seconds * INT64_C(1000000); nb_exchange_live() && nb_now_us() < end;)
+        nanosleep(&tick, NULL);
+}
+
+bool nb_server_stop(void)
+{
+    int64_t end = nb_now_us() + nb_options.stop_seconds * 1000000;
+    nb_server_unready();
+    atomic_store(&server.stopping, true);
+    int fd = MHD_quiesce_daemon(server.daemon);
+    if (fd >= 0)
+        close(fd);
+    bool all = nb_pool_stop((int)nb_options.stop_seconds);
+    int left = (int)((end - nb_now_us()) / 1000000);
+    wait_for_none(left > 1 ? left : 1);
+    nb_deadlines_stop();
+    MHD_stop_daemon(server.daemon);
+    return all;
+}

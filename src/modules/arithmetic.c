@@ -1,0 +1,141 @@
+/* Functions of two operands: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, LogAddExp, XLogY. */
+#include "broadcast.h"
+
+/* A function and its two derivatives in terms of a and b. */
+#define FUNCTION(name, value, by_a, by_b)                                                                              \
+    NB_MAP2(name##_value, , a, b, value)                                                                               \
+    NB_MAP3(name##_by_a, , a, b, g, NB_BACK(g, by_a))                                                                  \
+    NB_MAP3(name##_by_b, , a, b, g, NB_BACK(g, by_b))                                                                  \
+    static const struct nb_binary name = {name##_value, {name##_by_a, name##_by_b}};                                   \
+    NB_BINARY_FORWARD(name)                                                                                            \
+    NB_BINARY_BACKWARD(name)
+
+/* ---- sums: what goes back is g or -g ----------------------------------------------------------------------------- */
+
+NB_MAP2(add_value, , a, b, a + b)
+NB_MAP2(sub_value, , a, b, a - b)
+NB_MAP3(sub_by_b, , a, b, g, -g)
+
+static const struct nb_binary add = {add_value, {NULL, NULL}};
+static const struct nb_binary sub = {sub_value, {NULL, sub_by_b}};
+NB_BINARY_FORWARD(add)
+NB_BINARY_BACKWARD(add)
+NB_BINARY_FORWARD(sub)
+NB_BINARY_BACKWARD(sub)
+
+/* ---- products and powers ----------------------------------------------------------------------------------------- */
+
+FUNCTION(mul, a *b, b, a)
+FUNCTION(div, a / b, 1 / b, -(a / b) / b)
+
+/* b a^(b-1), also 0 for b = 0 at a = 0. */
+static inline nb_real power_by_base(nb_real a, nb_real b)
+{
+    nb_real p = b * nb_pow(a, b - 1);
+    return b == 0 ? 0 : p;
+}
+
+/* a^b ln a; 0 at a = 0, unless the power is infinite there. */
+static inline nb_real power_by_exponent(nb_real a, nb_real b)
+{
+    nb_real p = nb_pow(a, b) * nb_log(a);
+    return (nb_re(a) == 0) & (nb_re(b) >= 0) ? 0 : p;
+}
+
+FUNCTION(power, nb_pow(a, b), power_by_base(a, b), power_by_exponent(a, b))
+
+/* ---- the greater and the lesser -----------------------------------------------------------------------------------
+ */
+
+/* 1, 0, or half at equality: how much of the gradient the first of two gets. */
+static inline nb_part share(nb_part first, nb_part second)
+{
+    return first > second ? 1 : first < second ? 0 : (nb_part)0.5;
+}
+
+/* The sum is for NaN: it passes from either side. */
+FUNCTION(maximum,
+         nb_re(a) > nb_re(b)    ? a
+         : nb_re(a) <= nb_re(b) ? b
+                                : a + b,
+         share(nb_re(a), nb_re(b)), share(nb_re(b), nb_re(a)))
+FUNCTION(minimum,
+         nb_re(a) < nb_re(b)    ? a
+         : nb_re(a) >= nb_re(b) ? b
+                                : a + b,
+         share(nb_re(b), nb_re(a)), share(nb_re(a), nb_re(b)))
+
+/* ---- angles -------------------------------------------------------------------------------------------------------
+ */
+
+/* x / (x^2 + y^2) without its overflow; 0 at the origin. */
+static inline nb_real over_square(nb_real x, nb_real y)
+{
+    bool steep = nb_re(nb_abs(y)) > nb_re(nb_abs(x));
+    nb_real far = steep ? y : x, near = steep ? x : y, t = near / far, d = (steep ? t : 1) / (far * (1 + t * t));
+    return (nb_re(x) == 0) & (nb_re(y) == 0) ? 0 : d;
+}
+
+FUNCTION(angle, nb_atan2(a, b), over_square(b, a), -over_square(a, b))
+
+/* ---- logarithms ---------------------------------------------------------------------------------------------------
+ */
+
+/* a - b, and 0 for two infinities of one sign. */
+static inline nb_real gap(nb_real a, nb_real b)
+{
+    nb_real d = a - b;
+    return (nb_re(a) == nb_re(b)) & (nb_re(d) != 0) ? 0 : d;
+}
+
+static inline nb_real log_add_exp(nb_real a, nb_real b)
+{
+    return (nb_re(a) > nb_re(b) ? a : b) + nb_log1p(nb_exp(-nb_abs(gap(a, b))));
+}
+
+FUNCTION(logaddexp, log_add_exp(a, b), nb_sigmoid(gap(a, b)), nb_sigmoid(gap(b, a)))
+
+/* a is 0 and the logarithm infinite or without meaning. */
+static inline bool nothing(nb_real a, nb_real b)
+{
+    return (nb_re(a) == 0) & ((nb_re(b) <= 0) | (nb_re(b) == (nb_part)INFINITY));
+}
+
+FUNCTION(xlogy, nothing(a, b) ? (nb_real)0 : a *nb_log(b), nothing(a, b) ? (nb_real)0 : nb_log(b),
+         nothing(a, b) ? (nb_real)0 : a / (nb_re(b) < 0 ? (nb_real)NAN : b))
+
+/* ---- rows ---------------------------------------------------------------------------------------------------------
+ */
+
+static const struct nb_kink tie[] = {{"a = b", "half of g to each"}, {0}};
+static const struct nb_kink origin[] = {{"a = b = 0", "0"}, {0}};
+static const struct nb_kink power_kinks[] = {{"a = 0, b >= 0", "0 for the exponent"}, {0}};
+static const struct nb_kink xlogy_kinks[] = {{"a = 0, b <= 0", "0"}, {0}};
+
+#define ROW(Type, Onnx, name, what, value, slopes, ...)                                                                \
+    {                                                                                                                  \
+        .type = Type, .onnx = Onnx, .summary = what, .formula = "y = " value, .derivative = slopes,                    \
+        .inputs = nb_binary_ports, .infer = nb_binary_infer, NB_CALLS(name), .jacobian = "P",                          \
+        .cases = nb_binary_cases, __VA_ARGS__                                                                          \
+    }
+
+const struct nb_module NB(nb_module_arithmetic)[] = {
+    ROW("Add", "Add", add, "The sum.", "a + b", "da = g, \\quad db = g"),
+    ROW("Sub", "Sub", sub, "The difference.", "a - b", "da = g, \\quad db = -g"),
+    ROW("Mul", "Mul", mul, "The product, entry by entry.", "a b", "da = g b, \\quad db = g a"),
+    ROW("Div", "Div", div, "The quotient, entry by entry.", "\\frac ab",
+        "da = \\frac gb, \\quad db = -\\frac{g a}{b^2}", .lo = 0.2, .hi = 3),
+    ROW("Pow", "Pow", power, "The power; a negative base wants a whole exponent.", "a^b",
+        "da = g \\, b \\, a^{b-1}, \\quad db = g \\, a^b \\ln a", .lo = 0.2, .hi = 3, .kinks = power_kinks),
+    ROW("Maximum", "Max", maximum, "The greater of two, entry by entry.", "\\max(a, b)",
+        "da = g \\, 1[a > b], \\quad db = g \\, 1[b > a], \\quad \\tfrac12 g \\text{ each if } a = b", .kinks = tie),
+    ROW("Minimum", "Min", minimum, "The lesser of two, entry by entry.", "\\min(a, b)",
+        "da = g \\, 1[a < b], \\quad db = g \\, 1[b < a], \\quad \\tfrac12 g \\text{ each if } a = b", .kinks = tie),
+    ROW("Atan2", NULL, angle, "The angle of the point (b, a), from -pi to pi.", "\\operatorname{atan2}(a, b)",
+        "da = \\frac{g b}{a^2 + b^2}, \\quad db = -\\frac{g a}{a^2 + b^2}", .kinks = origin),
+    ROW("LogAddExp", NULL, logaddexp, "The logarithm of the sum of two exponentials.", "\\ln(e^a + e^b)",
+        "da = g \\, \\sigma(a - b), \\quad db = g \\, \\sigma(b - a)"),
+    ROW("XLogY", NULL, xlogy, "a times the logarithm of b; 0 where a is 0.", "a \\ln b",
+        "da = g \\ln b, \\quad db = \\frac{g a}{b}", .lo = 0.2, .hi = 3, .kinks = xlogy_kinks),
+    {0},
+};

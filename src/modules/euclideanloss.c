@@ -1,0 +1,58 @@
+/* EuclideanLoss: half the squared distance. */
+#include "modules/loss.h"
+
+struct args {
+    int64_t reduction;
+};
+
+NB_SIMD static void value(const void *args, size_t at, size_t n, const nb_real *x, const nb_real *y, nb_real *t)
+{
+    (void)args, (void)at;
+    NB_LOOP
+    for (size_t i = 0; i < n; i++)
+        t[i] = (nb_part)0.5 * (y[i] - x[i]) * (y[i] - x[i]);
+}
+
+NB_SIMD static void slope(const void *args, size_t at, size_t n, const nb_real *x, const nb_real *y, nb_real *dx,
+                          nb_real *dy)
+{
+    (void)args, (void)at;
+    NB_LOOP
+    for (size_t i = 0; i < n; i++) {
+        dx[i] = x[i] - y[i];
+        dy[i] = y[i] - x[i];
+    }
+}
+
+static const struct nb_terms terms = {value, slope, .per_sample = true};
+
+NB_TERMS_LOSS(terms)
+
+static const struct nb_arg args[] = {NB_REDUCTION(struct args, NB_BATCHMEAN), {0}};
+
+static const struct nb_case cases[] = {
+    {NULL, "5x7 5x7", false},
+    {"\"reduction\": \"none\"", "7x3x5 7x3x5", false},
+    {"\"reduction\": \"sum\"", "5x7 5x7", false},
+    {"\"reduction\": \"mean\"", "5 5", false},
+    {0},
+};
+
+const struct nb_module NB(nb_module_euclideanloss)[] = {
+    {
+        .type = "EuclideanLoss",
+        .summary = "Half the squared Euclidean distance to the target, for each sample.",
+        .formula = "y_b = \\tfrac12 \\sum_i (t_{bi} - x_{bi})^2",
+        .derivative = "dx_{bi} = g_b\\,(x_{bi} - t_{bi}),\\quad dt_{bi} = g_b\\,(t_{bi} - x_{bi})",
+        .note = "Not PyTorch's MSELoss, which has no 1/2 and divides by the number of entries.",
+        .args = args,
+        .args_size = sizeof(struct args),
+        .inputs = nb_pair_ports,
+        .infer = infer,
+        .forward = forward,
+        .backward = backward,
+        .jacobian = "R",
+        .cases = cases,
+    },
+    {0},
+};

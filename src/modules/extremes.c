@@ -1,0 +1,200 @@
+/* Max, Min, ArgMax over dimensions. Of equal entries the first counts; the first NaN counts before all. */
+#include "modules/reduce.h"
+
+/* Place of the greatest (sign 1) or smallest (-1) entry of a row that has any. */
+static size_t first(size_t n, const nb_real *x, int sign)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n && nb_re(x[best]) == nb_re(x[best]); i++)
+        if (!((nb_part)sign * nb_re(x[i]) <= (nb_part)sign * nb_re(x[best])))
+            best = i;
+    return best;
+}
+
+/* ---- Max, Min --------------------------------------------------------------------------------------------------- */
+
+struct extreme {
+    struct nb_reduce r;
+    int64_t indices;
+};
+
+static struct nb_strings output_names(const void *p)
+{
+    static const char *const names[] = {"out", "indices"};
+    const struct extreme *args = p;
+    return (struct nb_strings){args->indices ? 2 : 1, names};
+}
+
+/* The greatest of nothing is -inf, at place -1. */
+static int pick(const struct nb_call *c, int sign)
+{
+    struct nb_rows r = nb_reduce_rows(c);
+    const nb_real *x = nb_rows_read(&r, c->in[0].data, c->work);
+    nb_real *y = c->out[0].data, *place = c->nout > 1 ? c->out[1].data : NULL;
+    for (size_t i = 0; i < r.rows; i++, x += r.n) {
+        size_t k = first(r.n, x, sign);
+        y[i] = r.n ? x[k] : -sign * (nb_part)INFINITY;
+        if (place)
+            place[i] = r.n ? (nb_real)k : -1;
+    }
+    return 0;
+}
+
+static void give(size_t n, const nb_real *x, nb_real g, nb_real *dx, int sign)
+{
+    memset(dx, 0, n * sizeof *dx);
+    if (n)
+        dx[first(n, x, sign)] = g;
+}
+
+static void max_slope(const void *args, size_t n, const nb_real *x, nb_real g, nb_real *dx, nb_sum *scratch)
+{
+    (void)args, (void)scratch;
+    give(n, x, g, dx, 1);
+}
+
+static void min_slope(const void *args, size_t n, const nb_real *x, nb_real g, nb_real *dx, nb_sum *scratch)
+{
+    (void)args, (void)scratch;
+    give(n, x, g, dx, -1);
+}
+
+static int max_forward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return pick(c, 1);
+}
+
+static int max_backward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return nb_reduce_backward(c, max_slope);
+}
+
+static int min_forward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return pick(c, -1);
+}
+
+static int min_backward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return nb_reduce_backward(c, min_slope);
+}
+
+/* ---- ArgMax ----------------------------------------------------------------------------------------------------- */
+
+struct argmax {
+    int64_t dim, keepdim;
+};
+
+static int argmax_infer(struct nb_infer *s, struct nb_error *e)
+{
+    const struct argmax *args = s->args;
+    int axis = nb_axis_in(s, "dim", args->dim, s->in[0].rank, e);
+    if (axis < 0)
+        return -1;
+    s->out[0] = nb_reduced(&s->in[0], 1u << axis, args->keepdim);
+    s->work = nb_known(&s->in[0]);
+    return 0;
+}
+
+static int argmax_forward(const struct nb_call *c, struct nb_error *e)
+{
+    const struct argmax *args = c->args;
+    struct nb_rows r = nb_rows_of(&c->in[0].shape, 1u << nb_axis(args->dim, c->in[0].shape.rank));
+    const nb_real *x = nb_rows_read(&r, c->in[0].data, c->work);
+    nb_real *y = c->out[0].data;
+    (void)e;
+    for (size_t i = 0; i < r.rows; i++)
+        y[i] = r.n ? (nb_real)first(r.n, x + i * r.n, 1) : -1;
+    return 0;
+}
+
+/* ---- the rows --------------------------------------------------------------------------------------------------- */
+
+static const struct nb_arg extreme_args[] = {
+    NB_REDUCE_DIM,
+    NB_REDUCE_KEEPDIM,
+    {"indices", NB_ARG_BOOL, offsetof(struct extreme, indices), 0, 0, 0, 0, NULL,
+     "adds the port indices: the place among the entries reduced, in their order"},
+    {0},
+};
+static const struct nb_case extreme_cases[] = {
+    {NULL, "5x7", false},
+    {"\"dim\": 0", "7x5", false},
+    {"\"dim\": -1, \"indices\": true", "3x33", false},
+    {"\"dim\": [0, 2], \"keepdim\": true, \"indices\": true", "7x5x3", false},
+    {"\"dim\": 1", "7x17x3", false},
+    {0},
+};
+
+static const struct nb_arg argmax_args[] = {
+    {"dim", NB_ARG_INT, offsetof(struct argmax, dim), -1, 0, 0, 0, NULL, "the dimension looked along"},
+    {"keepdim", NB_ARG_BOOL, offsetof(struct argmax, keepdim), 0, 0, 0, 0, NULL, "keeps the dimension, with size 1"},
+    {0},
+};
+static const struct nb_case argmax_cases[] = {
+    {NULL, "5x7", false},
+    {"\"dim\": 0, \"keepdim\": true", "7x5x3", false},
+    {0},
+};
+
+const struct nb_module NB(nb_module_extremes)[] = {
+    {
+        .type = "Max",
+        .onnx = "ReduceMax",
+        .summary = "The greatest entry over dimensions.",
+        .formula = "y = \\max_i x_i",
+        .derivative = "\\bar x_i = g\\,[i = k],\\quad k = \\min\\{i : x_i = y\\}",
+        .note =
+            "Of equal entries the first gets the whole gradient, as in PyTorch's max along a dimension. NaN counts as "
+            "the greatest; over nothing: -inf.",
+        .args = extreme_args,
+        .args_size = sizeof(struct extreme),
+        .inputs = nb_reduce_ports,
+        .output_names = output_names,
+        .infer = nb_reduce_infer,
+        .forward = max_forward,
+        .backward = max_backward,
+        .kinks = (const struct nb_kink[]){{"x_i = x_j, both the greatest", "all to the first"}, {0}},
+        .jacobian = "R",
+        .cases = extreme_cases,
+    },
+    {
+        .type = "Min",
+        .onnx = "ReduceMin",
+        .summary = "The smallest entry over dimensions.",
+        .formula = "y = \\min_i x_i",
+        .derivative = "\\bar x_i = g\\,[i = k],\\quad k = \\min\\{i : x_i = y\\}",
+        .note = "Of equal entries the first gets the whole gradient. NaN counts as the smallest; over nothing: +inf.",
+        .args = extreme_args,
+        .args_size = sizeof(struct extreme),
+        .inputs = nb_reduce_ports,
+        .output_names = output_names,
+        .infer = nb_reduce_infer,
+        .forward = min_forward,
+        .backward = min_backward,
+        .kinks = (const struct nb_kink[]){{"x_i = x_j, both the smallest", "all to the first"}, {0}},
+        .jacobian = "R",
+        .cases = extreme_cases,
+    },
+    {
+        .type = "ArgMax",
+        .onnx = "ArgMax",
+        .summary = "The place of the greatest entry along a dimension.",
+        .formula = "y = \\min\\{i : x_i = \\max_j x_j\\}",
+        .derivative = "\\bar x = 0",
+        .note = "The number is a real one. PyTorch's dim starts as all dimensions, here as the last. Over nothing: -1.",
+        .args = argmax_args,
+        .args_size = sizeof(struct argmax),
+        .inputs = nb_reduce_ports,
+        .infer = argmax_infer,
+        .forward = argmax_forward,
+        .no_backward = "a place in a list is a whole number: the derivative is 0 wherever it exists",
+        .jacobian = "R",
+        .cases = argmax_cases,
+    },
+    {0},
+};

@@ -1,0 +1,198 @@
+/* Sigmoid, Tanh, SiLU, Softplus, LogSigmoid, GELU: the logistic function and its relatives. */
+#include "pointwise.h"
+
+/* sigma'(x) = e^-|x| / (1 + e^-|x|)^2, from x: y (1 - y) is 0 once y has rounded to 1. */
+static inline nb_real sigmoid_bump(nb_real x)
+{
+    nb_real z = nb_exp(-nb_abs(x)), s = 1 + z;
+    return z / (s * s);
+}
+
+/* ---- Sigmoid, Tanh, LogSigmoid ---------------------------------------------------------------------------------- */
+
+NB_POINTWISE(sigmoid, , nb_sigmoid(x), sigmoid_bump(x))
+NB_POINTWISE(tanh, , nb_tanh(x), 4 * sigmoid_bump(2 * x))
+NB_POINTWISE(logsigmoid, , -nb_softplus(-x), nb_sigmoid(-x))
+
+/* ---- SiLU ------------------------------------------------------------------------------------------------------- */
+
+struct beta {
+    double beta;
+};
+#define BETA const nb_part beta = (nb_part)((const struct beta *)args)->beta
+
+NB_POINTWISE(silu, BETA, x *nb_sigmoid(beta *x), nb_sigmoid(beta *x) + beta * x * sigmoid_bump(beta * x))
+
+static const struct nb_arg silu_args[] = {
+    {"beta", NB_ARG_REAL, offsetof(struct beta, beta), 1, 0, 0, 0, NULL, "0 gives x/2, infinity gives ReLU"},
+    {0},
+};
+static const struct nb_case silu_cases[] = {
+    {"\"beta\": 0.7", "5x7", false}, {"\"beta\": -1.7", "3x17", false}, {NULL, "33", false}, {0}};
+
+/* ---- Softplus --------------------------------------------------------------------------------------------------- */
+
+NB_POINTWISE(softplus, BETA, nb_softplus(beta *x) / beta, nb_sigmoid(beta *x))
+
+static const struct nb_arg softplus_args[] = {
+    {"beta", NB_ARG_REAL, offsetof(struct beta, beta), 1, 0, INFINITY, NB_MIN_OPEN | NB_MAX_OPEN, NULL, "sharpness"},
+    {0},
+};
+static const struct nb_case softplus_cases[] = {
+    {"\"beta\": 0.7", "5x7", false}, {"\"beta\": 1.7", "3x17", false}, {NULL, "33", false}, {0}};
+
+/* ---- GELU ------------------------------------------------------------------------------------------------------- */
+
+enum { ERF, TANH };
+static const char *const approximations[] = {"none", "tanh", NULL};
+
+struct gelu {
+    int64_t approximate;
+};
+
+/* Phi(x) by erfc: 1 + erf has no digits left for large negative x. */
+static inline nb_real normal_below(nb_real x)
+{
+    return (nb_part)0.5 * nb_erfc((nb_part)-M_SQRT1_2 * x);
+}
+
+static inline nb_real normal_density(nb_real x)
+{
+    const nb_part c = (nb_part)(M_2_SQRTPI * M_SQRT1_2 / 2); /* 1/sqrt(2 pi) */
+    return c * nb_exp((nb_part)-0.5 * x * x);
+}
+
+NB_MAP1(gelu_erf_value, , x, x *normal_below(x))
+NB_MAP2(gelu_erf_slope, , x, g, NB_BACK(g, normal_below(x) + x * normal_density(x)))
+
+/* (1 + tanh u) / 2 = sigma(2u), 2u = a x + b x^3 */
+static const nb_part cubic_a = (nb_part)(M_2_SQRTPI * M_SQRT2), cubic_b = (nb_part)(M_2_SQRTPI * M_SQRT2 * 0.044715);
+
+static inline nb_real cubic(nb_real x)
+{
+    return x * (cubic_a + cubic_b * x * x);
+}
+
+/* x (2u)' sigma'(2u); 0 where the last factor has vanished, however large the others. */
+static inline nb_real bend(nb_real x)
+{
+    nb_real bump = sigmoid_bump(cubic(x)), v = x * (cubic_a + 3 * cubic_b * x * x) * bump;
+    return nb_re(bump) == 0 ? 0 : v;
+}
+
+NB_MAP1(gelu_tanh_value, , x, x *nb_sigmoid(cubic(x)))
+NB_MAP2(gelu_tanh_slope, , x, g, NB_BACK(g, nb_sigmoid(cubic(x)) + bend(x)))
+
+static bool by_tanh(const struct nb_call *c)
+{
+    return ((const struct gelu *)c->args)->approximate == TANH;
+}
+
+static int gelu_forward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return nb_map_forward(by_tanh(c) ? gelu_tanh_value : gelu_erf_value, c);
+}
+
+static int gelu_backward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return nb_map_backward(by_tanh(c) ? gelu_tanh_slope : gelu_erf_slope, c);
+}
+
+static const struct nb_arg gelu_args[] = {
+    {"approximate", NB_ARG_CHOICE, offsetof(struct gelu, approximate), ERF, 0, 0, 0, approximations,
+     "tanh is another function, up to 8.7e-4 away in the derivative"},
+    {0},
+};
+static const struct nb_case gelu_cases[] = {
+    {NULL, "5x7", false}, {"\"approximate\": \"tanh\"", "3x17", false}, {NULL, "33", false}, {0}};
+
+const struct nb_module NB(nb_module_sigmoid)[] = {
+    {
+        .type = "Sigmoid",
+        .onnx = "Sigmoid",
+        .summary = "The logistic function, from 0 to 1.",
+        .formula = "y = \\sigma(x) = \\frac{1}{1 + e^{-x}}",
+        .derivative = "dx = g \\, \\sigma(x) (1 - \\sigma(x))",
+        .note = "The derivative is computed from x, so it stays right where y has rounded to 1. It is at most 1/4: the "
+                "gradient through ten sigmoids is below 1e-6.",
+        NB_POINTWISE_ROW,
+        NB_CALLS(sigmoid),
+        .cases = nb_map_cases,
+        .lo = -4,
+        .hi = 4,
+    },
+    {
+        .type = "Tanh",
+        .onnx = "Tanh",
+        .summary = "The hyperbolic tangent, from -1 to 1.",
+        .formula = "y = \\tanh x = 2 \\sigma(2x) - 1",
+        .derivative = "dx = g \\, (1 - \\tanh^2 x)",
+        .note = "The derivative is computed from x, so it stays right where y has rounded to 1.",
+        NB_POINTWISE_ROW,
+        NB_CALLS(tanh),
+        .cases = nb_map_cases,
+    },
+    {
+        .type = "SiLU",
+        .onnx = NULL,
+        .summary = "Swish: the input times its sigmoid.",
+        .formula = "y = x \\, \\sigma(\\beta x)",
+        .derivative = "dx = g \\, (s + \\beta x s (1 - s)), \\quad s = \\sigma(\\beta x)",
+        .source = "Ramachandran, Zoph, Le 2017",
+        .note = "ONNX writes it as x times Sigmoid.",
+        .args = silu_args,
+        .args_size = sizeof(struct beta),
+        NB_POINTWISE_ROW,
+        NB_CALLS(silu),
+        .cases = silu_cases,
+        .lo = -4,
+        .hi = 4,
+    },
+    {
+        .type = "Softplus",
+        .onnx = "Softplus",
+        .summary = "A smooth ReLU.",
+        .formula = "y = \\tfrac{1}{\\beta} \\ln(1 + e^{\\beta x})",
+        .derivative = "dx = g \\, \\sigma(\\beta x)",
+        .note = "Computed as max(x, 0) + log1p(exp(-|x|)), without PyTorch's threshold.",
+        .args = softplus_args,
+        .args_size = sizeof(struct beta),
+        NB_POINTWISE_ROW,
+        NB_CALLS(softplus),
+        .cases = softplus_cases,
+        .lo = -4,
+        .hi = 4,
+    },
+    {
+        .type = "LogSigmoid",
+        .onnx = NULL,
+        .summary = "The logarithm of the logistic function.",
+        .formula = "y = \\ln \\sigma(x) = -\\ln(1 + e^{-x})",
+        .derivative = "dx = g \\, \\sigma(-x)",
+        NB_POINTWISE_ROW,
+        NB_CALLS(logsigmoid),
+        .cases = nb_map_cases,
+        .lo = -4,
+        .hi = 4,
+    },
+    {
+        .type = "GELU",
+        .onnx = "Gelu",
+        .summary = "Gaussian error linear unit: the input times the normal distribution below it.",
+        .formula = "y = x \\, \\Phi(x); \\quad \\text{tanh: } y = \\tfrac{x}{2} (1 + \\tanh u), "
+                   "\\ u = \\sqrt{2/\\pi} \\, (x + 0.044715 x^3)",
+        .derivative = "dx = g \\, (\\Phi(x) + x \\varphi(x)); \\quad \\text{tanh: } "
+                      "dx = g \\, \\bigl(\\tfrac12 (1 + \\tanh u) + \\tfrac{x}{2} (1 - \\tanh^2 u) \\, u'\\bigr)",
+        .source = "Hendrycks, Gimpel 2016",
+        .args = gelu_args,
+        .args_size = sizeof(struct gelu),
+        NB_POINTWISE_ROW,
+        NB_CALLS(gelu),
+        .cases = gelu_cases,
+        .lo = -4,
+        .hi = 4,
+    },
+    {0},
+};

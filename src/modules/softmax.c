@@ -1,0 +1,278 @@
+/* Softmax, LogSoftmax, and the loops along a row under them and LogSumExp.
+ *
+ * The greatest real part m of a row is subtracted and counts as a constant: its derivative cancels. */
+#include "modules/rows.h"
+#include <string.h>
+
+/* Vectors of this many entries; the complex build has none. */
+enum { LANES = NB_BUILD == 2 ? 1 : 16 };
+
+/* ---- along one row ---------------------------------------------------------------------------------------------- */
+
+/* The greatest real part; NaN is passed over, -inf for nothing. */
+NB_SIMD static nb_part greatest(size_t n, const nb_real *x)
+{
+    nb_part top[LANES], m = -INFINITY;
+    size_t i = 0;
+    for (size_t k = 0; k < LANES; k++)
+        top[k] = -INFINITY;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            top[k] = nb_re(x[i + k]) > top[k] ? nb_re(x[i + k]) : top[k];
+    for (; i < n; i++)
+        m = nb_re(x[i]) > m ? nb_re(x[i]) : m;
+    for (size_t k = 0; k < LANES; k++)
+        m = top[k] > m ? top[k] : m;
+    return m;
+}
+
+/* exp(x - m) into y, unless that is NULL; returns the sum. Only whole vectors, the last one filled up with exp(-inf):
+ * so a value gives the same bits wherever it stands. */
+NB_SIMD static nb_sum exponentials(size_t n, const nb_real *x, nb_part m, nb_real *y)
+{
+    nb_sum part[LANES] = {0}, s = 0;
+    nb_real block[LANES];
+    for (size_t i = 0; i < n; i += LANES) {
+        size_t width = n - i < LANES ? n - i : LANES;
+        if (width < LANES)
+            for (size_t k = 0; k < LANES; k++)
+                block[k] = -INFINITY;
+        memcpy(block, x + i, width * sizeof *block);
+        NB_LOOP
+        for (size_t k = 0; k < LANES; k++)
+            block[k] = nb_exp(block[k] - m);
+        for (size_t k = 0; k < LANES; k++)
+            part[k] += block[k];
+        if (y)
+            memcpy(y + i, block, width * sizeof *block);
+    }
+    for (size_t k = 0; k < LANES; k++)
+        s += part[k];
+    return s;
+}
+
+NB_SIMD nb_sum NB(nb_row_dot)(size_t n, const nb_real *a, const nb_real *b)
+{
+    nb_sum part[LANES] = {0}, s = 0;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            part[k] += (nb_sum)a[i + k] * b[i + k];
+    for (; i < n; i++)
+        s += (nb_sum)a[i] * b[i];
+    for (size_t k = 0; k < LANES; k++)
+        s += part[k];
+    return s;
+}
+
+NB_SIMD static void times(size_t n, nb_real a, nb_real *y)
+{
+    NB_LOOP
+    for (size_t i = 0; i < n; i++)
+        y[i] *= a;
+}
+
+static void fill(size_t n, nb_real v, nb_real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = v;
+}
+
+/* Nothing but -inf. The first entry settles it nearly always. */
+static bool is_void(size_t n, const nb_real *x)
+{
+    for (size_t i = 0; i < n; i++)
+        if (nb_re(x[i]) != -(nb_part)INFINITY)
+            return false;
+    return true;
+}
+
+nb_real NB(nb_row_logsumexp)(size_t n, const nb_real *x)
+{
+    nb_part m = greatest(n, x);
+    if (is_void(n, x))
+        return -INFINITY;
+    if (isinf(m))
+        m = 0; /* infinite or NaN as IEEE says */
+    return m + nb_log((nb_real)exponentials(n, x, m, NULL));
+}
+
+void NB(nb_row_softmax)(size_t n, const nb_real *x, nb_real *y)
+{
+    if (is_void(n, x))
+        fill(n, 0, y);
+    else
+        times(n, (nb_real)(1 / exponentials(n, x, greatest(n, x), y)), y);
+}
+
+NB_SIMD static void subtract(size_t n, const nb_real *x, nb_part m, nb_real l, nb_real *y)
+{
+    NB_LOOP
+    for (size_t i = 0; i < n; i++)
+        y[i] = (x[i] - m) - l;
+}
+
+static void log_softmax(size_t n, const nb_real *x, nb_real *y)
+{
+    nb_part m = greatest(n, x);
+    if (is_void(n, x))
+        fill(n, -INFINITY, y);
+    else
+        subtract(n, x, m, nb_log((nb_real)exponentials(n, x, m, NULL)), y);
+}
+
+/* dx = y (g - <g, y>) */
+NB_SIMD static void softmax_slope(size_t n, const nb_real *y, const nb_real *g, nb_real *restrict dx)
+{
+    nb_real s = (nb_real)NB(nb_row_dot)(n, g, y);
+    NB_LOOP
+    for (size_t i = 0; i < n; i++)
+        dx[i] = y[i] * (g[i] - s);
+}
+
+/* dx = g - exp(y) sum(g) */
+NB_SIMD static void log_softmax_slope(size_t n, const nb_real *y, const nb_real *g, nb_real *restrict dx)
+{
+    if (is_void(n, y)) {
+        fill(n, 0, dx);
+        return;
+    }
+    nb_real s = (nb_real)NB(nb_total)(n, g);
+    exponentials(n, y, 0, dx);
+    NB_LOOP
+    for (size_t i = 0; i < n; i++)
+        dx[i] = g[i] - dx[i] * s;
+}
+
+/* ---- the modules ------------------------------------------------------------------------------------------------ */
+
+struct args {
+    int64_t dim;
+};
+
+static struct nb_rows rows_of(const void *p, const struct nb_shape *s)
+{
+    const struct args *args = p;
+    return nb_rows_of(s, 1u << nb_axis(args->dim, s->rank));
+}
+
+static int infer(struct nb_infer *s, struct nb_error *e)
+{
+    const struct args *args = s->args;
+    if (nb_axis_in(s, "dim", args->dim, s->in[0].rank, e) < 0)
+        return -1;
+    s->out[0] = s->in[0];
+    s->saved = nb_known(&s->in[0]);
+    if (s->saved && !rows_of(args, &s->in[0]).dense)
+        s->work = 2 * s->saved;
+    return 0;
+}
+
+/* The output is kept for backward as rows. */
+static int forward(const struct nb_call *c, void (*row)(size_t n, const nb_real *x, nb_real *y))
+{
+    struct nb_rows r = rows_of(c->args, &c->in[0].shape);
+    nb_real *out = c->out[0].data, *y = c->saved ? c->saved : r.dense ? out : c->work;
+    const nb_real *x = nb_rows_read(&r, c->in[0].data, c->work);
+    for (size_t i = 0; i < r.rows; i++)
+        row(r.n, x + i * r.n, y + i * r.n);
+    if (!r.dense)
+        NB(nb_place)(&r.layout, y, out);
+    else if (y != out)
+        memcpy(out, y, r.rows * r.n * sizeof *y);
+    return 0;
+}
+
+static int backward(const struct nb_call *c,
+                    void (*row)(size_t n, const nb_real *y, const nb_real *g, nb_real *restrict dx))
+{
+    if (!c->gin[0].data)
+        return 0;
+    struct nb_rows r = rows_of(c->args, &c->in[0].shape);
+    const nb_real *y = c->saved, *g = nb_rows_read(&r, c->gout[0].data, c->work);
+    nb_real *dx = r.dense ? c->gin[0].data : (nb_real *)c->work + r.rows * r.n;
+    for (size_t i = 0; i < r.rows; i++)
+        row(r.n, y + i * r.n, g + i * r.n, dx + i * r.n);
+    if (!r.dense)
+        NB(nb_place)(&r.layout, dx, c->gin[0].data);
+    return 0;
+}
+
+static int softmax_forward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return forward(c, NB(nb_row_softmax));
+}
+
+static int softmax_backward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return backward(c, softmax_slope);
+}
+
+static int log_softmax_forward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return forward(c, log_softmax);
+}
+
+static int log_softmax_backward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return backward(c, log_softmax_slope);
+}
+
+static const struct nb_port ports[] = {{"input", NB_REAL_PORT, 0}, {0}};
+
+static const struct nb_arg args[] = {
+    {"dim", NB_ARG_INT, offsetof(struct args, dim), -1, 0, 0, 0, NULL, "the dimension that sums to 1"},
+    {0},
+};
+
+static const struct nb_case cases[] = {
+    {NULL, "5x7", false},
+    {NULL, "17", false},
+    {NULL, "3x33", false},
+    {"\"dim\": 0", "7x5", false},
+    {"\"dim\": 1", "7x5x3", false},
+    {"\"dim\": -3", "3x5x1", false},
+    {0},
+};
+
+const struct nb_module NB(nb_module_softmax)[] = {
+    {
+        .type = "Softmax",
+        .onnx = "Softmax",
+        .summary = "Exponentials divided by their sum along a dimension: probabilities from logits.",
+        .formula = "y_i = \\frac{e^{x_i - m}}{\\sum_j e^{x_j - m}},\\quad m = \\max_j x_j",
+        .derivative = "\\bar x_i = y_i \\Bigl(g_i - \\sum_j g_j y_j\\Bigr)",
+        .note =
+            "Entries -inf give 0; a row of nothing but -inf gives zeros and the gradient 0; +inf or NaN in a row makes "
+            "the row NaN. ONNX before opset 13 flattens to two dimensions first.",
+        .args = args,
+        .args_size = sizeof(struct args),
+        .inputs = ports,
+        .infer = infer,
+        .forward = softmax_forward,
+        .backward = softmax_backward,
+        .jacobian = "R",
+        .cases = cases,
+    },
+    {
+        .type = "LogSoftmax",
+        .onnx = "LogSoftmax",
+        .summary = "The logarithm of Softmax, without its underflow.",
+        .formula = "y_i = x_i - m - \\ln \\sum_j e^{x_j - m},\\quad m = \\max_j x_j",
+        .derivative = "\\bar x_i = g_i - e^{y_i} \\sum_j g_j",
+        .note = "A row of nothing but -inf gives -inf and the gradient 0; +inf or NaN in a row makes the row NaN.",
+        .args = args,
+        .args_size = sizeof(struct args),
+        .inputs = ports,
+        .infer = infer,
+        .forward = log_softmax_forward,
+        .backward = log_softmax_backward,
+        .jacobian = "R",
+        .cases = cases,
+    },
+    {0},
+};

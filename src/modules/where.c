@@ -1,0 +1,58 @@
+/* Where: entry by entry from one of two, as a third one says. */
+#include "broadcast.h"
+
+NB_MAP3(value, , p, a, b, nb_re(p) != 0 ? a : b)
+NB_MAP2(by_input, , p, g, nb_re(p) != 0 ? g : (nb_real)0)
+NB_MAP2(by_other, , p, g, nb_re(p) != 0 ? (nb_real)0 : g)
+
+static const struct nb_port ports[] = {
+    {"condition", NB_ANY_PORT, 0}, {"input", NB_REAL_PORT, 0}, {"other", NB_REAL_PORT, 0}, {0}};
+
+static int infer(struct nb_infer *s, struct nb_error *e)
+{
+    return nb_broadcast_infer(s, ports, e);
+}
+
+static int forward(const struct nb_call *c, struct nb_error *e)
+{
+    const struct nb_tensor *const t[] = {&c->in[0], &c->in[1], &c->in[2]};
+    (void)e;
+    nb_broadcast_run(value, 3, t, &c->out[0].shape, c->out[0].data);
+    return 0;
+}
+
+static int backward(const struct nb_call *c, struct nb_error *e)
+{
+    const struct nb_tensor *const t[] = {&c->in[0], &c->gout[0]};
+    (void)e;
+    if (c->gin[0].data)
+        memset(c->gin[0].data, 0, (size_t)nb_count(&c->gin[0].shape) * sizeof(nb_real));
+    if (c->gin[1].data)
+        nb_broadcast_back(c, by_input, 2, t, &c->gin[1]);
+    if (c->gin[2].data)
+        nb_broadcast_back(c, by_other, 2, t, &c->gin[2]);
+    return 0;
+}
+
+static const struct nb_kink kinks[] = {{"condition = 0 (a jump)", "0 for the condition"}, {0}};
+static const struct nb_case cases[] = {
+    {NULL, "5x7b 5x7 5x7", false}, {NULL, "7b 5x7 5x1", false}, {NULL, "5x1b 1 17", false}, {0}};
+
+const struct nb_module NB(nb_module_where)[] = {
+    {
+        .type = "Where",
+        .onnx = "Where",
+        .summary = "input where the condition is not 0, else other.",
+        .formula = "y = a \\text{ if } p \\ne 0 \\text{ else } b",
+        .derivative = "da = g \\, 1[p \\ne 0], \\quad db = g \\, 1[p = 0], \\quad dp = 0",
+        .note = "What is not chosen gets exactly 0: where(x > 0, sqrt(x), 0) has the gradient 0 at 0.",
+        .inputs = ports,
+        .infer = infer,
+        .forward = forward,
+        .backward = backward,
+        .kinks = kinks,
+        .jacobian = "P",
+        .cases = cases,
+    },
+    {0},
+};
