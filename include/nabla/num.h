@@ -48,6 +48,15 @@ typedef double _Complex nb_sum;
 #else
 #define NB_LOOP
 #endif
+/* The same for loops that only add to some variables, s += ..., or keep the greatest, m = v > m ? v : m. */
+#if NB_BUILD != 2
+#define NB_PRAGMA(text) _Pragma(#text)
+#define NB_LOOP_SUM(...) NB_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
+#define NB_LOOP_MAX(m) NB_PRAGMA(omp simd reduction(max : m))
+#else
+#define NB_LOOP_SUM(...)
+#define NB_LOOP_MAX(m)
+#endif
 
 #if NB_BUILD == 0
 #define NB_M(name) name##f

@@ -18,7 +18,7 @@ struct nb_checked {
     struct nb_shape shape;
     enum nb_verdict verdict;
     const char *reason;            /* why not right, or NULL */
-    int64_t right, wrong, cannot_tell;
+    int64_t right, wrong, cannot_tell, silent; /* entries; silent: nothing reacts and the candidate is 0 */
     double largest_error;          /* |candidate - oracle| relative to the larger of the two */
     struct nb_shape worst;         /* index of the worst entry: rank and the indices in dim */
     double got, expected;          /* candidate and oracle there */
@@ -29,7 +29,7 @@ struct nb_verdicts {
     enum nb_verdict verdict;
     size_t n;
     struct nb_checked *v;
-    struct nb_tensors point;       /* inputs used, when they were drawn */
+    struct nb_tensors point, cotangents; /* what was drawn from the seed */
     struct nb_strings_list warnings;
     bool oracles_agree;
     int64_t evaluations;

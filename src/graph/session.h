@@ -26,6 +26,10 @@ int nb_session_new(const struct nb_plan *plan, enum nb_dtype dtype, const struct
 int nb_session_forward(struct nb_session *s, struct nb_error *e);
 /* The cotangent of each seed of the plan, in dtype. */
 int nb_session_backward(struct nb_session *s, void *const *cotangent, struct nb_error *e);
+/* Operations first..last-1 alone, on the numbers that are there. */
+int nb_session_part(struct nb_session *s, int first, int last, struct nb_error *e);
+/* The numbers of a value become the session's own, so that they may be changed. */
+int nb_session_own(struct nb_session *s, int value, struct nb_arena *a, struct nb_error *e);
 /* From now on every stop gives what it gave in the last forward. */
 int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e);
 /* A value's numbers with its shape. */

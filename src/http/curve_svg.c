@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 720, LEFT = 64, RIGHT = 24, PANEL = 300, GAP = 34, FOOT = 46, MARGIN = 20 };
+enum { WIDTH = 720, LEFT = 64, RIGHT = 24, PANEL = 300, GAP = 34, FOOT = 46, MARGIN = 20, ROW = 24 };
 
 struct svg {
     struct nb_text *t;
@@ -175,10 +175,10 @@ static bool breaks(const struct panel *p, const double *y, int64_t i, int64_t n)
     return step > 6 * (d[1] + d[2]) / 2 && step > 0.03 * (p->y1 - p->y0);
 }
 
-static void put_curve(struct svg *s, const struct panel *p, const struct nb_curve *c, const double *y, int color, bool dashed)
+static void put_curve(struct svg *s, const struct panel *p, const struct nb_curve *c, const double *y, int color, int dash)
 {
     bool pen = false;
-    put(s, "<path class=\"l c%d%s\" clip-path=\"url(#p%d)\" d=\"", color, dashed ? " d" : "", (int)p->top);
+    put(s, "<path class=\"l c%d d%d\" clip-path=\"url(#p%d)\" d=\"", color, dash, (int)p->top);
     for (int64_t i = 0; i < c->n; i++) {
         if (isfinite(y[i]))
             put(s, "%c%.1f %.1f", pen ? 'L' : 'M', px(p, c->x[i]), py(p, y[i]));
@@ -217,7 +217,9 @@ static void put_head(struct svg *s, double height)
            ".b{fill:#fff;stroke:#d0d7de}text{fill:#24292f;font-size:13px}.t{font-size:18px;font-weight:600}\n"
            ".m{text-anchor:middle}.e{text-anchor:end}.i{font-style:italic}.q{fill:#57606a}\n"
            ".g{stroke:#eaeef2}.a{stroke:#8c959f}.f{fill:none;stroke:#d0d7de}\n"
-           ".l{fill:none;stroke-width:2.4;stroke-linejoin:round;stroke-linecap:round}.d{stroke-dasharray:7 5}\n"
+           ".l{fill:none;stroke-width:2.4;stroke-linejoin:round;stroke-linecap:round}.d1{stroke-dasharray:7 5}\n"
+           ".d2{stroke-dasharray:1 5}.d3{stroke-dasharray:12 5 1 5}.d4{stroke-dasharray:14 6}.d5{stroke-dasharray:4 5}\n"
+           ".d6{stroke-dasharray:12 5 1 5 1 5}.d7{stroke-dasharray:18 5 5 5}\n"
            ".k{fill:#fff;stroke-width:2}\n"
            ".c0{stroke:#0072b2}.c1{stroke:#d55e00}.c2{stroke:#009e73}.c3{stroke:#b3589a}\n"
            ".c4{stroke:#c98a00}.c5{stroke:#56b4e9}.c6{stroke:#5e4fa2}.c7{stroke:#6b6b6b}\n"
@@ -235,13 +237,18 @@ static void put_clip(struct svg *s, const struct panel *p)
         p->top, WIDTH - LEFT - RIGHT, p->height);
 }
 
-/* A piece of line and a word. Returns where the next one may stand. */
-static double put_key(struct svg *s, double x, double y, int color, bool dashed, const char *word)
+static double key_width(const char *word)
 {
-    put(s, "<line class=\"l c%d%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", color, dashed ? " d" : "", x, y - 4,
-        x + 26, y - 4);
-    put_label(s, "k0", x + 33, y, word);
-    return x + 33 + 8.2 * (double)strlen(word) + 20;
+    return 37 + 7.8 * (double)strlen(word) + 18;
+}
+
+/* A piece of line and a word. Returns where the next one may stand. */
+static double put_key(struct svg *s, double x, double y, int color, int dash, const char *word)
+{
+    put(s, "<line class=\"l c%d d%d\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", color, dash, x, y - 4, x + 30,
+        y - 4);
+    put_label(s, "n", x + 37, y, word);
+    return x + key_width(word);
 }
 
 /* "beta = 2, ..." of the arguments that were given. */
@@ -274,11 +281,11 @@ static int draw_one(struct svg *s, const struct nb_curve *c)
     arguments_text(c, arguments, sizeof arguments);
     put_label(s, "q", MARGIN + 14 + 11.0 * (double)strlen(c->module->type), 34, arguments);
     if (c->slope)
-        put_key(s, put_key(s, WIDTH - RIGHT - 190, 34, 0, false, "h(x)"), 34, 1, true, "dh/dx");
+        put_key(s, put_key(s, WIDTH - RIGHT - 194, 34, 0, 0, "h(x)"), 34, 1, 1, "dh/dx");
     put_frame(s, &p, true);
     if (c->slope)
-        put_curve(s, &p, c, c->slope, 1, true);
-    put_curve(s, &p, c, c->h, 0, false);
+        put_curve(s, &p, c, c->slope, 1, 1);
+    put_curve(s, &p, c, c->h, 0, 0);
     if (c->slope)
         put_kinks(s, &p, c, true, 1);
     put_kinks(s, &p, c, false, 0);
@@ -291,17 +298,34 @@ static void draw_rows(struct svg *s, const struct panel *p, const struct nb_curv
     put_frame(s, p, slope);
     for (int i = 0; i < n; i++)
         if (!slope || c[i].slope)
-            put_curve(s, p, &c[i], slope ? c[i].slope : c[i].h, i, false);
+            put_curve(s, p, &c[i], slope ? c[i].slope : c[i].h, i, i);
     for (int i = 0; i < n; i++)
         if (!slope || c[i].slope)
             put_kinks(s, p, &c[i], slope, i);
     put_label(s, "i", LEFT + 10, p->top + 20, slope ? "dh/dx" : "h(x)");
 }
 
+/* One row of keys after the other; only counted if `drawn` is false. Returns the number of rows. */
+static int put_keys(struct svg *s, const struct nb_curve *c, int n, bool drawn)
+{
+    double x = MARGIN;
+    int row = 0;
+    for (int i = 0; i < n; i++) {
+        if (x > MARGIN && x + key_width(c[i].module->type) > WIDTH - RIGHT + 18) {
+            x = MARGIN;
+            row++;
+        }
+        if (drawn)
+            put_key(s, x, 36 + ROW * row, i, i, c[i].module->type);
+        x += key_width(c[i].module->type);
+    }
+    return row + 1;
+}
+
 static int draw_several(struct svg *s, const struct nb_curve *c, int n)
 {
     const double *above[NB_MAX_CURVES], *below[NB_MAX_CURVES];
-    struct panel p = {60, PANEL, c->x[0], c->x[c->n - 1], 0, 0}, q = p;
+    struct panel p = {36 + ROW * put_keys(s, c, n, false), PANEL, c->x[0], c->x[c->n - 1], 0, 0}, q = p;
     q.top = p.top + PANEL + GAP;
     for (int i = 0; i < n; i++) {
         above[i] = c[i].h;
@@ -310,9 +334,7 @@ static int draw_several(struct svg *s, const struct nb_curve *c, int n)
     if (choose_range(&p, above, n, c->n, s) || choose_range(&q, below, n, c->n, s))
         return -1;
     put_head(s, q.top + PANEL + FOOT);
-    double x = MARGIN;
-    for (int i = 0; i < n; i++)
-        x = put_key(s, x, 38, i, false, c[i].module->type);
+    put_keys(s, c, n, true);
     draw_rows(s, &p, c, n, false);
     draw_rows(s, &q, c, n, true);
     return 0;

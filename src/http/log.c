@@ -38,10 +38,10 @@ void nb_log_request(const struct nb_exchange *x, const char *how)
     now_text(time_text);
     memcpy(target, x->target, sizeof target);
     nb_make_utf8(target);
-    json_t *line = json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:f,s:s}", "time", time_text, "id", x->rq.id, "method",
+    json_t *line = json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:s}", "time", time_text, "id", x->rq.id, "method",
                              x->method, "target", target, "operation", x->rq.route ? x->rq.route->operation : "",
                              "status", x->phase == NB_SENDING ? x->rp.status : 0, "in", (json_int_t)x->rq.body_size,
-                             "out", (json_int_t)x->rp.size, "ms", (double)(nb_now_us() - x->started) / 1000, "end", how);
+                             "out", (json_int_t)x->rp.size, "us", (json_int_t)(nb_now_us() - x->started), "end", how);
     if (line && x->e.code)
         json_object_set_new(line, "code", json_string(nb_code_name(x->e.code)));
     write_line(line);

@@ -15,7 +15,8 @@ enum { WEIGHT, BIAS, BUFFERS }; /* without affine the buffers come first */
 
 struct view {
     const struct args *a;
-    size_t batch, channels, run, width; /* width: channels that are done at a time */
+    size_t batch, channels, run;
+    size_t width;                       /* channels that are done at a time */
     double count;                       /* entries of one channel */
     bool batch_stats;                   /* statistics of the batch, not the running ones */
     struct nb_moments m;
@@ -30,7 +31,6 @@ static struct view view_of(const struct nb_call *c)
     struct view v = {.a = c->args, .batch = (size_t)s->dim[0], .channels = (size_t)s->dim[1], .run = 1};
     for (int i = 2; i < s->rank; i++)
         v.run *= (size_t)s->dim[i];
-    v.width = v.run == 1 ? v.channels : 1;
     v.count = (double)(v.batch * v.run);
     v.batch_stats = c->train || !v.a->track;
     v.m = nb_moments_of(c->saved, v.channels);
@@ -41,6 +41,14 @@ static struct view view_of(const struct nb_call *c)
     v.gamma = v.a->affine ? c->w[WEIGHT].data : NULL;
     v.beta = v.a->affine ? c->w[BIAS].data : NULL;
     return v;
+}
+
+/* Takes the channels from c on: as many as stay in the cache for several passes. */
+static void take(struct view *v, size_t c)
+{
+    enum { TOGETHER = 128 };
+    size_t left = v->channels - c;
+    v->width = v->run > 1 ? 1 : left < TOGETHER ? left : TOGETHER;
 }
 
 static size_t at(const struct view *v, size_t sample, size_t channel)
@@ -57,14 +65,13 @@ NB_SIMD static void run_value(size_t n, const nb_real *x, nb_real high, nb_real 
         y[i] = ((x[i] - high) - low) * a + b;
 }
 
-NB_SIMD static void run_dots(size_t n, const nb_real *x, const nb_real *g, nb_real high, nb_real low, nb_sum *sum,
-                             nb_sum *dot)
+NB_SIMD static void run_dots(size_t n, const nb_real *x, const nb_real *g, nb_sum mean, nb_sum *sum, nb_sum *dot)
 {
     nb_sum s = 0, t = 0;
     NB_LOOP_SUM(s, t)
     for (size_t i = 0; i < n; i++) {
         s += g[i];
-        t += (nb_sum)g[i] * ((x[i] - high) - low);
+        t += g[i] * ((nb_sum)x[i] - mean);
     }
     *sum += s;
     *dot += t;
@@ -120,12 +127,11 @@ NB_SIMD static void row_dots(size_t n, const nb_real *x, const nb_real *g, const
 }
 
 NB_SIMD static void row_slope(size_t n, const nb_real *x, const nb_real *g, const nb_real *high, const nb_real *low,
-                              nb_real *const *k, nb_real *dx)
+                              const nb_real *k, const nb_real *p, const nb_real *q, nb_real *dx)
 {
-    const nb_real *scale = k[0], *p = k[1], *q = k[2];
     NB_LOOP
     for (size_t i = 0; i < n; i++)
-        dx[i] = scale[i] * (g[i] - p[i] - ((x[i] - high[i]) - low[i]) * q[i]);
+        dx[i] = k[i] * (g[i] - p[i] - ((x[i] - high[i]) - low[i]) * q[i]);
 }
 
 NB_SIMD static void row_times(size_t n, const nb_real *g, const nb_real *k, nb_real *dx)
@@ -150,14 +156,14 @@ static void batch_moments(const struct view *v, size_t c, const nb_real *x)
     clear(square + c, v->width);
     for (size_t b = 0; b < v->batch; b++)
         if (v->run == 1)
-            row_sums(v->channels, x + at(v, b, 0), mean);
+            row_sums(v->width, x + at(v, b, c), mean + c);
         else
             mean[c] += NB(nb_total)(v->run, x + at(v, b, c));
     for (size_t i = c; i < c + v->width; i++)
         mean[i] /= count;
     for (size_t b = 0; b < v->batch; b++)
         if (v->run == 1)
-            row_squares(v->channels, x + at(v, b, 0), mean, square);
+            row_squares(v->width, x + at(v, b, c), mean + c, square + c);
         else
             square[c] += nb_squares(v->run, x + at(v, b, c), mean[c]);
     for (size_t i = c; i < c + v->width; i++)
@@ -182,7 +188,7 @@ static void values(const struct view *v, size_t c, const nb_real *x, nb_real *y)
     for (size_t j = 0; j < v->batch; j++) {
         size_t i = at(v, j, c);
         if (v->run == 1)
-            row_value(v->channels, x + i, v->m.high, v->m.low, a, b, y + i);
+            row_value(v->width, x + i, v->m.high + c, v->m.low + c, a + c, b + c, y + i);
         else
             run_value(v->run, x + i, v->m.high[c], v->m.low[c], a[c], b[c], y + i);
     }
@@ -196,6 +202,7 @@ static int forward(const struct nb_call *call, struct nb_error *e)
         return nb_fail(e, NB_E_bad_value, "one value for each channel: it has no variance; more than one is wanted");
     }
     for (size_t c = 0; c < v.channels; c += v.width) {
+        take(&v, c);
         if (v.batch_stats)
             batch_moments(&v, c, call->in[0].data);
         else
@@ -215,9 +222,9 @@ static void dots(const struct view *v, size_t c, const nb_real *x, const nb_real
     for (size_t b = 0; b < v->batch; b++) {
         size_t i = at(v, b, c);
         if (v->run == 1)
-            row_dots(v->channels, x + i, g + i, v->m.high, v->m.low, v->s, v->t);
+            row_dots(v->width, x + i, g + i, v->m.high + c, v->m.low + c, v->s + c, v->t + c);
         else
-            run_dots(v->run, x + i, g + i, v->m.high[c], v->m.low[c], v->s + c, v->t + c);
+            run_dots(v->run, x + i, g + i, (nb_sum)v->m.high[c] + v->m.low[c], v->s + c, v->t + c);
     }
 }
 
@@ -235,22 +242,24 @@ static void learned(const struct view *v, const struct nb_call *call, size_t c)
 /* dx = gamma scale (g - mean(g) - (x - mean) scale^2 mean(g (x - mean))) */
 static void slopes(const struct view *v, size_t c, const nb_real *x, const nb_real *g, nb_real *dx)
 {
+    nb_real *k = v->k[0], *p = v->k[1], *q = v->k[2];
     for (size_t i = c; i < c + v->width; i++) {
         nb_real scale = v->m.scale[i];
-        v->k[0][i] = v->gamma ? scale * v->gamma[i] : scale;
-        v->k[1][i] = (nb_real)(v->s[i] / v->count);
-        v->k[2][i] = (nb_real)(v->t[i] / v->count * scale * scale);
+        k[i] = v->gamma ? scale * v->gamma[i] : scale;
+        p[i] = (nb_real)(v->s[i] / v->count);
+        q[i] = (nb_real)(v->t[i] / v->count * scale * scale);
     }
+    const nb_real *high = v->m.high + c, *low = v->m.low + c;
     for (size_t b = 0; b < v->batch; b++) {
         size_t i = at(v, b, c);
         if (v->run == 1 && v->batch_stats)
-            row_slope(v->channels, x + i, g + i, v->m.high, v->m.low, v->k, dx + i);
+            row_slope(v->width, x + i, g + i, high, low, k + c, p + c, q + c, dx + i);
         else if (v->run == 1)
-            row_times(v->channels, g + i, v->k[0], dx + i);
+            row_times(v->width, g + i, k + c, dx + i);
         else if (v->batch_stats)
-            run_slope(v->run, x + i, g + i, v->m.high[c], v->m.low[c], v->k[0][c], v->k[1][c], v->k[2][c], dx + i);
+            run_slope(v->run, x + i, g + i, *high, *low, k[c], p[c], q[c], dx + i);
         else
-            run_times(v->run, g + i, v->k[0][c], dx + i);
+            run_times(v->run, g + i, k[c], dx + i);
     }
 }
 
@@ -260,6 +269,7 @@ static int backward(const struct nb_call *call, struct nb_error *e)
     struct view v = view_of(call);
     const nb_real *x = call->in[0].data, *g = call->gout[0].data;
     for (size_t c = 0; c < v.channels; c += v.width) {
+        take(&v, c);
         dots(&v, c, x, g);
         learned(&v, call, c);
         if (call->gin[0].data)

@@ -14,49 +14,32 @@ struct args {
 
 /* ---- along one row ---------------------------------------------------------------------------------------------- */
 
-enum { LANES = NB_BUILD == 2 ? 1 : 16 };
-
 /* The greatest real part; 0 if all are -infinity: then their exponentials are 0. */
 NB_SIMD static nb_part greatest(size_t n, const nb_real *x)
 {
-    nb_part top[LANES], m = -INFINITY;
-    size_t i = 0;
-    for (size_t k = 0; k < LANES; k++)
-        top[k] = -INFINITY;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t k = 0; k < LANES; k++)
-            top[k] = nb_re(x[i + k]) > top[k] ? nb_re(x[i + k]) : top[k];
-    for (; i < n; i++)
+    nb_part m = -INFINITY;
+    NB_LOOP_MAX(m)
+    for (size_t i = 0; i < n; i++)
         m = nb_re(x[i]) > m ? nb_re(x[i]) : m;
-    for (size_t k = 0; k < LANES; k++)
-        m = top[k] > m ? top[k] : m;
     return m == -(nb_part)INFINITY ? 0 : m;
 }
 
-/* y = e^(x - m); the sum. Whole vectors only, the last one filled up: a value gives the same bits wherever it stands. */
-NB_SIMD static nb_sum exponentials(size_t n, const nb_real *x, nb_part m, nb_real *y)
+/* y = e^(x - m). Whole vectors only, the last one filled up: a value gives the same bits wherever it stands. */
+NB_SIMD static void exponentials(size_t n, const nb_real *x, nb_part m, nb_real *y)
 {
-    nb_sum part[LANES] = {0}, s = 0;
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        NB_LOOP
-        for (size_t k = 0; k < LANES; k++)
-            y[i + k] = nb_exp(x[i + k] - m);
-        for (size_t k = 0; k < LANES; k++)
-            part[k] += y[i + k];
-    }
-    if (i < n) {
-        nb_real block[LANES] = {0};
-        memcpy(block, x + i, (n - i) * sizeof *block);
-        NB_LOOP
-        for (size_t k = 0; k < LANES; k++)
-            block[k] = nb_exp(block[k] - m);
-        for (size_t k = 0; k < n - i; k++)
-            s += y[i + k] = block[k];
-    }
-    for (size_t k = 0; k < LANES; k++)
-        s += part[k];
-    return s;
+    enum { LANES = 16 };
+    nb_real last[LANES] = {0};
+    size_t whole = n / LANES * LANES;
+    NB_LOOP
+    for (size_t i = 0; i < whole; i++)
+        y[i] = nb_exp(x[i] - m);
+    if (whole == n)
+        return;
+    memcpy(last, x + whole, (n - whole) * sizeof *last);
+    NB_LOOP
+    for (size_t i = 0; i < LANES; i++)
+        last[i] = nb_exp(last[i] - m);
+    memcpy(y + whole, last, (n - whole) * sizeof *last);
 }
 
 NB_SIMD static void times(size_t n, nb_real f, const nb_real *e, nb_real *dx)
@@ -175,7 +158,8 @@ static nb_sum row_forward(const struct view *v, size_t row, const nb_real *x)
 {
     size_t n = v->r.n;
     nb_part m = greatest(n, x);
-    nb_sum sum = exponentials(n, x, m, v->e + row * n), loss = 0;
+    exponentials(n, x, m, v->e + row * n);
+    nb_sum sum = NB(nb_total)(n, v->e + row * n), loss = 0;
     nb_real lse = v->lse[row] = nb_log((nb_real)sum) + m;
     v->inverse[row] = sum == 0 ? 0 : (nb_real)(1 / sum);
     if (single(v))

@@ -84,17 +84,31 @@ static inline double nb_label(const struct nb_tensor *t, size_t i)
     return t->dtype == NB_I64 ? (double)((const int64_t *)t->data)[i] : (double)nb_re(((const nb_real *)t->data)[i]);
 }
 
+/* How many labels are neither a nor b. */
+static inline size_t nb_count_others(const struct nb_tensor *t, double a, double b)
+{
+    const int64_t *whole = t->data;
+    const nb_real *real = t->data;
+    size_t n = nb_entries(t), others = 0;
+    if (t->dtype == NB_I64)
+        for (size_t i = 0; i < n; i++)
+            others += whole[i] != (int64_t)a && whole[i] != (int64_t)b;
+    else
+        for (size_t i = 0; i < n; i++)
+            others += !(nb_re(real[i]) == (nb_part)a || nb_re(real[i]) == (nb_part)b);
+    return others;
+}
+
 static inline int nb_check_labels(const struct nb_call *c, int input, double a, double b, struct nb_error *e)
 {
     const struct nb_tensor *t = &c->in[input];
-    for (size_t i = 0, n = nb_entries(t); i < n; i++) {
-        double v = nb_label(t, i);
-        if (!(v == a || v == b)) {
-            nb_fail(e, NB_E_bad_value, "a label is %g or %g, %g came", a, b, v);
-            return nb_fault_at(c, input, i, e);
-        }
-    }
-    return 0;
+    if (!nb_count_others(t, a, b))
+        return 0;
+    size_t i = 0;
+    while (nb_label(t, i) == a || nb_label(t, i) == b)
+        i++;
+    nb_fail(e, NB_E_bad_value, "a label is %g or %g, %g came", a, b, nb_label(t, i));
+    return nb_fault_at(c, input, i, e);
 }
 
 /* Labels have no derivative: what is asked of them is 0. */
@@ -226,10 +240,15 @@ static inline int nb_terms_infer(struct nb_infer *s, const struct nb_terms *f, s
 static inline const nb_real *nb_target(const struct nb_call *c, const struct nb_terms *f, size_t from, size_t n,
                                        nb_real *buf)
 {
+    const struct nb_tensor *t = &c->in[1];
     if (!f->labels)
-        return (const nb_real *)c->in[1].data + from;
-    for (size_t i = 0; i < n; i++)
-        buf[i] = (nb_part)nb_label(&c->in[1], from + i);
+        return (const nb_real *)t->data + from;
+    if (t->dtype == NB_I64)
+        for (size_t i = 0; i < n; i++)
+            buf[i] = (nb_part)((const int64_t *)t->data)[from + i];
+    else
+        for (size_t i = 0; i < n; i++)
+            buf[i] = nb_re(((const nb_real *)t->data)[from + i]);
     return buf;
 }
 
@@ -268,14 +287,20 @@ static inline int nb_terms_forward(const struct nb_call *c, const struct nb_term
     return 0;
 }
 
-/* d times g; exactly 0 where no gradient comes in. */
+/* d times g; exactly 0 where no gradient comes in. One g for all (step 0), or one for each. */
 static inline void nb_weigh(size_t n, const nb_real *g, size_t step, nb_real *d)
 {
-    for (size_t i = 0; i < n; i++)
-        d[i] = g[i * step] == 0 ? 0 : g[i * step] * d[i];
+    if (step)
+        for (size_t i = 0; i < n; i++)
+            d[i] = g[i] == 0 ? 0 : g[i] * d[i];
+    else if (*g == 0)
+        memset(d, 0, n * sizeof *d);
+    else
+        for (size_t i = 0; i < n; i++)
+            d[i] *= *g;
 }
 
-/* The gradients of entries from..from+n, weighed by g[0], g[step], g[2 step], ... */
+/* The gradients of entries from..from+n, weighed by g. */
 static inline void nb_terms_slope(const struct nb_call *c, const struct nb_terms *f, size_t from, size_t n,
                                   const nb_real *g, size_t step)
 {

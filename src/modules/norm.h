@@ -28,14 +28,6 @@ static inline void nb_moments_set(const struct nb_moments *m, size_t group, nb_s
     m->scale[group] = 1 / nb_sqrt((nb_real)(variance + eps));
 }
 
-/* Sums whose loops run in vectors: name += over n, written as NB_LOOP_SUM(a, b) in front of the loop. */
-#if NB_BUILD != 2
-#define NB_PRAGMA(text) _Pragma(#text)
-#define NB_LOOP_SUM(...) NB_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
-#else
-#define NB_LOOP_SUM(...)
-#endif
-
 /* Sum of (x - mean)^2. */
 NB_SIMD static nb_sum nb_squares(size_t n, const nb_real *x, nb_sum mean)
 {

@@ -442,7 +442,7 @@ static bool matches(const struct lifter *l, const char *pattern, struct slice *n
         size_t n = strcspn(pattern, "/");
         bool any = n == 1 && *pattern == '*';
         struct slice key = step_of(&l->level[i], buf);
-        if (!any && (n != key.n || memcmp(pattern, key.v, n)))
+        if (!key.v || (!any && (n != key.n || memcmp(pattern, key.v, n))))
             return false;
         if (any || (!star && i == l->depth - 1))
             *name = key;
@@ -516,7 +516,7 @@ static int pass_comma(struct lifter *l)
     l->p++;
     if (!v)
         return 0;
-    v->key.v = NULL;
+    v->key = (struct slice){NULL, 0};
     v->index++;
     return v->object ? 0 : at_value(l);
 }

@@ -1,0 +1,326 @@
+/* check - the point, the candidate, the oracles, and a verdict for every coordinate asked for. */
+#include "check/check.h"
+#include "check/oracle.h"
+#include "check/point.h"
+#include "check/verdict.h"
+#include "graph/ask.h"
+#include <complex.h>
+#include <math.h>
+#include <string.h>
+
+struct checker {
+    struct nb_graph *g;
+    const struct nb_check *c;
+    struct nb_run run;         /* the point in full */
+    struct nb_planned *p;
+    struct nb_session own;     /* the graph's own backward, in double */
+    struct nb_oracle oracle;
+    struct nb_arena *arena;
+    struct nb_verdicts *v;
+    bool zero_cotangent;
+};
+
+/* ---- one tensor -------------------------------------------------------------------------------------------------------------- */
+
+struct tensor {
+    int leaf;
+    size_t n;
+    double *candidate;
+    double eps;
+    struct nb_estimate *z; /* per entry */
+    double slope, reach, largest;
+};
+
+static int read_candidate(struct checker *k, const char *name, int leaf, struct tensor *t, struct nb_checked *out, struct nb_error *e)
+{
+    const struct nb_tensor *given = k->c->gradients_given ? nb_tensors_find(&k->c->gradients, name) : NULL;
+    t->leaf = leaf;
+    t->n = (size_t)nb_count(&out->shape);
+    t->eps = given && nb_graph_dtype(k->g) == NB_F32 ? 0x1p-23 : 0x1p-52;
+    if (!(t->candidate = nb_zalloc(k->arena, t->n, sizeof *t->candidate, e)) ||
+        !(t->z = nb_zalloc(k->arena, t->n, sizeof *t->z, e)))
+        return -1;
+    if (given && nb_shape_same(&given->shape, &out->shape) != 1) {
+        out->verdict = NB_WRONG;
+        out->reason = "shape";
+        out->wrong = (int64_t)t->n;
+    } else if (given) {
+        nb_convert(NB_F64, t->candidate, given->dtype, given->data, t->n);
+    } else if (k->own.grad[leaf]) {
+        memcpy(t->candidate, k->own.grad[leaf], t->n * sizeof *t->candidate);
+    }
+    return 0;
+}
+
+/* Complex steps for all entries first: they tell the slopes that size the rounding of the differences. */
+static int step_all(struct checker *k, struct tensor *t, struct nb_error *e)
+{
+    const double *x = k->oracle.d.data[t->leaf];
+    double g = 0;
+    for (int o = 0; o < k->oracle.nout; o++)
+        for (int64_t j = 0; j < nb_count(&k->p->plan.net.values.v[k->oracle.out[o]].shape); j++)
+            g = fmax(g, fabs(k->oracle.g[o][j]));
+    for (size_t i = 0; i < t->n; i++) {
+        if (nb_complex_step(&k->oracle, t->leaf, i, &t->z[i], e))
+            return -1;
+        t->slope = fmax(t->slope, g > 0 ? t->z[i].terms / g : 0);
+        t->largest = fmax(t->largest, fabs(t->z[i].value));
+        t->reach += fabs(x[i]);
+    }
+    return 0;
+}
+
+/* Where the oracles disagree, a kink explains it: then any number between the one-sided slopes is defensible. */
+static int look_for_kink(struct checker *k, const struct tensor *t, size_t i, struct nb_ruling *r, struct nb_error *e)
+{
+    double left, right;
+    if (nb_one_sided(&k->oracle, t->leaf, i, &left, &right, e))
+        return -1;
+    double size = fmax(fabs(left), fabs(right)), low = fmin(left, right), high = fmax(left, right);
+    if (!(high - low > 1e-4 * size))
+        return 0;
+    double slack = 1e-4 * (high - low), a = t->candidate[i];
+    r->disagree = false;
+    r->reason = "kink";
+    r->verdict = a >= low - slack && a <= high + slack ? NB_CANNOT_TELL : NB_WRONG;
+    return 0;
+}
+
+static int severity(const struct nb_ruling *r)
+{
+    return r->silent ? 0 : 1 + (int)r->verdict;
+}
+
+static void note_worst(struct nb_checked *out, const struct tensor *t, size_t i, const struct nb_entry *x, const struct nb_ruling *r)
+{
+    out->worst.rank = out->shape.rank;
+    size_t rest = i;
+    for (int d = out->shape.rank - 1; d >= 0; d--) {
+        out->worst.dim[d] = (int64_t)(rest % (size_t)out->shape.dim[d]);
+        rest /= (size_t)out->shape.dim[d];
+    }
+    out->largest_error = r->error;
+    out->got = t->candidate[i];
+    out->expected = r->value;
+    out->complex_step = x->z.value;
+    out->differences = x->d.value;
+    out->bar = r->bar;
+}
+
+static int judge_entry(struct checker *k, const struct tensor *t, size_t i, struct nb_checked *out, int *worst, struct nb_error *e)
+{
+    struct nb_entry x = {.candidate = t->candidate[i], .z = t->z[i], .reach = fmax(t->largest, t->slope), .eps = t->eps};
+    if (nb_differences(&k->oracle, t->leaf, i, t->slope, t->reach, &x.d, e))
+        return -1;
+    struct nb_ruling r = nb_judge(&x);
+    if (r.disagree && look_for_kink(k, t, i, &r, e))
+        return -1;
+    k->v->oracles_agree &= !r.disagree;
+    out->right += r.verdict == NB_RIGHT && !r.silent;
+    out->silent += r.silent;
+    out->wrong += r.verdict == NB_WRONG;
+    out->cannot_tell += r.verdict == NB_CANNOT_TELL;
+    int now = severity(&r);
+    if (i == 0 || now > *worst || (now == *worst && r.error > out->largest_error)) {
+        *worst = now;
+        note_worst(out, t, i, &x, &r);
+        out->reason = r.reason;
+    }
+    return 0;
+}
+
+static void sum_up(struct nb_checked *out, const struct checker *k)
+{
+    if (out->wrong)
+        out->verdict = NB_WRONG;
+    else if (out->cannot_tell || !out->right)
+        out->verdict = NB_CANNOT_TELL;
+    else
+        out->verdict = NB_RIGHT;
+    if (out->verdict == NB_CANNOT_TELL && !out->reason)
+        out->reason = !nb_count(&out->shape) ? "empty" : k->zero_cotangent ? "zero_cotangent" : "silent";
+    if (out->verdict == NB_RIGHT)
+        out->reason = NULL;
+}
+
+static int check_tensor(struct checker *k, const char *name, int leaf, struct nb_checked *out, struct nb_error *e)
+{
+    struct tensor t = {0};
+    int worst = 0;
+    *out = (struct nb_checked){.name = name, .shape = k->p->plan.net.values.v[leaf].shape};
+    if (read_candidate(k, name, leaf, &t, out, e))
+        return -1;
+    if (out->reason)
+        return 0;
+    bool finite = nb_oracle_finite(&k->oracle);
+    if (finite && !k->zero_cotangent && step_all(k, &t, e))
+        return -1;
+    for (size_t i = 0; i < t.n; i++) {
+        if (finite && !k->zero_cotangent) {
+            if (judge_entry(k, &t, i, out, &worst, e))
+                return -1;
+            continue;
+        }
+        out->wrong += !isfinite(t.candidate[i]);
+        out->cannot_tell += isfinite(t.candidate[i]) != 0;
+        out->reason = out->wrong ? "not_finite" : finite ? "zero_cotangent" : "forward_not_finite";
+    }
+    sum_up(out, k);
+    return 0;
+}
+
+/* ---- which formula of a given backward is at fault ------------------------------------------------------------------------------ */
+
+/* The derivative of one module alone, by complex step over its own operations, against what its formula gave. */
+static int entry_differs(struct checker *k, struct nb_session *z, const struct nb_given *g, const struct nb_given_entry *x,
+                         bool *differs, struct nb_error *e)
+{
+    double _Complex *t = z->data[x->target];
+    const double *got = k->own.data[x->result];
+    for (int64_t i = 0; i < nb_count(&k->p->plan.net.values.v[x->target].shape) && !*differs; i++) {
+        double _Complex keep = t[i];
+        double n = 0, terms = 0;
+        t[i] = CMPLX(creal(keep), 0x1p-664);
+        int bad = nb_session_part(z, g->first, g->last, e);
+        t[i] = keep;
+        if (bad)
+            return -1;
+        for (int o = 0; o < g->nout; o++) {
+            const double _Complex *y = z->data[g->out[o]];
+            const double *go = k->own.data[g->g[o]];
+            for (int64_t j = 0; go && j < nb_count(&k->p->plan.net.values.v[g->out[o]].shape); j++) {
+                n += go[j] * (cimag(y[j]) / 0x1p-664);
+                terms += fabs(go[j] * (cimag(y[j]) / 0x1p-664));
+            }
+        }
+        *differs = !(fabs(got[i] - n) <= 1e-9 * terms);
+    }
+    return 0;
+}
+
+static int find_formula(struct checker *k, const char **place, struct nb_error *e)
+{
+    struct nb_session z;
+    struct nb_fed fed = nb_graph_fed(k->g, &k->run);
+    const struct nb_plan *plan = &k->p->plan;
+    bool drew;
+    if (nb_session_new(plan, NB_C128, &fed, k->arena, &z, &drew, e) || nb_session_forward(&z, e))
+        return -1;
+    for (int b = 0; b < plan->nback && !*place; b++) {
+        const struct nb_given *g = plan->back[b].given >= 0 ? &plan->net.given.v[plan->back[b].given] : NULL;
+        for (int i = 0; g && i < g->n && !*place; i++) {
+            bool differs = false;
+            if (plan->back[b].in[i] == NB_NO_FLOW)
+                continue;
+            int target = g->entry[i].target;
+            if (plan->root[target] == target && plan->at[target] == NB_NOWHERE && nb_session_own(&z, target, k->arena, e))
+                return -1;
+            if (entry_differs(k, &z, g, &g->entry[i], &differs, e))
+                return -1;
+            *place = differs ? nb_strdup(k->arena, g->entry[i].place, e) : NULL;
+            if (nb_session_part(&z, g->first, g->last, e)) /* leave the module as it was */
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int name_formula(struct checker *k, struct nb_error *e)
+{
+    const char *place = NULL;
+    if (k->v->verdict != NB_WRONG || !k->p->plan.net.given.n)
+        return 0;
+    if (find_formula(k, &place, e))
+        return -1;
+    for (size_t i = 0; i < k->v->n; i++)
+        if (k->v->v[i].verdict == NB_WRONG && !(k->c->gradients_given && nb_tensors_find(&k->c->gradients, k->v->v[i].name)))
+            k->v->v[i].place = place;
+    return 0;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------------------------------- */
+
+static int check_leaves(const struct checker *k, struct nb_error *e)
+{
+    const struct nb_plan *plan = &k->p->plan;
+    for (int i = 0; i < plan->wants.nwrt; i++) {
+        enum nb_value_kind kind = plan->net.values.v[plan->wants.wrt[i]].kind;
+        if (kind != NB_V_INPUT && kind != NB_V_PARAM)
+            return nb_fail(e, NB_E_bad_reference, "%s is computed; a check takes inputs and learned tensors", k->p->wrt_name[i]),
+                   nb_at_index(e, (size_t)i), nb_at(e, "wrt");
+    }
+    return 0;
+}
+
+static int check_names(const struct checker *k, struct nb_error *e)
+{
+    for (size_t i = 0; k->c->gradients_given && i < k->c->gradients.n; i++) {
+        const char *name = k->c->gradients.v[i].name;
+        int w = 0;
+        while (w < k->p->plan.wants.nwrt && strcmp(k->p->wrt_name[w], name))
+            w++;
+        if (w == k->p->plan.wants.nwrt)
+            return nb_fail(e, NB_E_unknown_reference, "%.80s is not among the tensors checked", name), nb_at(e, name),
+                   nb_at(e, "gradients");
+    }
+    return 0;
+}
+
+static bool all_zero(void *const *cotangent, const struct nb_planned *p)
+{
+    for (int i = 0; i < p->plan.wants.nseed; i++) {
+        const double *g = cotangent[i];
+        for (int64_t j = 0; j < nb_count(&p->plan.net.values.v[p->plan.wants.seed[i]].shape); j++)
+            if (g[j] != 0)
+                return false;
+    }
+    return true;
+}
+
+static int prepare(struct checker *k, struct nb_error *e)
+{
+    struct nb_fed fed = nb_graph_fed(k->g, &k->run);
+    void **cotangent;
+    bool drew;
+    if (check_leaves(k, e) || check_names(k, e))
+        return -1;
+    if (nb_graph_cotangents(k->p, &k->run, NB_F64, k->arena, &cotangent, e))
+        return -1;
+    k->zero_cotangent = all_zero(cotangent, k->p);
+    if (nb_session_new(&k->p->plan, NB_F64, &fed, k->arena, &k->own, &drew, e) || nb_session_forward(&k->own, e) ||
+        nb_session_backward(&k->own, cotangent, e))
+        return -1;
+    return nb_oracle_new(&k->p->plan, &fed, cotangent, k->arena, &k->oracle, e);
+}
+
+static int judge_all(struct checker *k, struct nb_error *e)
+{
+    const struct nb_wants *w = &k->p->plan.wants;
+    if (!(k->v->v = nb_zalloc(k->arena, (size_t)w->nwrt + 1, sizeof *k->v->v, e)))
+        return -1;
+    k->v->n = (size_t)w->nwrt;
+    k->v->verdict = w->nwrt ? NB_RIGHT : NB_CANNOT_TELL;
+    k->v->oracles_agree = true;
+    for (int i = 0; i < w->nwrt; i++) {
+        const char *name = nb_strdup(k->arena, k->p->wrt_name[i], e);
+        if (!name || check_tensor(k, name, w->wrt[i], &k->v->v[i], e))
+            return -1;
+        if (k->v->v[i].verdict > k->v->verdict)
+            k->v->verdict = k->v->v[i].verdict;
+    }
+    k->v->evaluations = k->oracle.evaluations;
+    return name_formula(k, e);
+}
+
+int nb_check_run(struct nb_graph *g, const struct nb_check *c, struct nb_arena *a, struct nb_verdicts *v, struct nb_error *e)
+{
+    struct checker k = {.g = g, .c = c, .run = c->run, .arena = a, .v = v};
+    *v = (struct nb_verdicts){0};
+    if (nb_point_draw(g, &k.run, a, v, e))
+        return -1;
+    if (!(k.p = nb_graph_plan(g, NB_ASK_BACKWARD, &k.run, a, e)))
+        return -1;
+    int bad = prepare(&k, e) || judge_all(&k, e);
+    nb_planned_unref(k.p);
+    return bad ? -1 : 0;
+}

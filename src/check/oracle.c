@@ -1,0 +1,202 @@
+/* oracle - the complex step and extrapolated central differences. */
+#include "check/oracle.h"
+#include <complex.h>
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static const double H = 0x1p-664;
+enum { ROUNDING = 16, HALVINGS = 37 };
+
+static size_t entries(const struct nb_session *s, int v)
+{
+    return (size_t)nb_count(&s->plan->net.values.v[v].shape);
+}
+
+static int new_row(struct nb_oracle *o, double ***row, struct nb_arena *a, struct nb_error *e)
+{
+    if (!(*row = nb_small(a, (size_t)o->nout + 1, sizeof **row, e)))
+        return -1;
+    for (int k = 0; k < o->nout; k++)
+        if (!((*row)[k] = nb_alloc(a, entries(&o->d, o->out[k]), sizeof(double), e)))
+            return -1;
+    return 0;
+}
+
+static int evaluate(struct nb_oracle *o, double **to, struct nb_error *e)
+{
+    o->evaluations++;
+    if (nb_session_forward(&o->d, e))
+        return -1;
+    for (int k = 0; k < o->nout; k++)
+        memcpy(to[k], o->d.data[o->out[k]], entries(&o->d, o->out[k]) * sizeof(double));
+    return 0;
+}
+
+/* Leaves are changed one entry at a time, so the sessions need copies of their own. */
+static int own_leaves(struct nb_session *s, const struct nb_plan *plan, struct nb_arena *a, struct nb_error *e)
+{
+    for (int i = 0; i < plan->wants.nwrt; i++)
+        if (nb_session_own(s, plan->wants.wrt[i], a, e))
+            return -1;
+    return 0;
+}
+
+int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
+                  struct nb_oracle *o, struct nb_error *e)
+{
+    bool drew = false;
+    *o = (struct nb_oracle){.nout = plan->wants.nseed, .out = plan->wants.seed};
+    if (nb_session_new(plan, NB_F64, fed, a, &o->d, &drew, e) || nb_session_new(plan, NB_C128, fed, a, &o->z, &drew, e))
+        return -1;
+    if (own_leaves(&o->d, plan, a, e) || own_leaves(&o->z, plan, a, e))
+        return -1;
+    if (new_row(o, &o->base, a, e) || new_row(o, &o->plus, a, e) || new_row(o, &o->minus, a, e) || new_row(o, &o->g, a, e))
+        return -1;
+    for (int k = 0; k < o->nout; k++)
+        memcpy(o->g[k], cotangent[k], entries(&o->d, o->out[k]) * sizeof(double));
+    return evaluate(o, o->base, e) || nb_session_hold(&o->d, a, e) ? -1 : 0;
+}
+
+bool nb_oracle_finite(const struct nb_oracle *o)
+{
+    for (int k = 0; k < o->nout; k++)
+        for (size_t j = 0; j < entries(&o->d, o->out[k]); j++)
+            if (!isfinite(o->base[k][j]))
+                return false;
+    return true;
+}
+
+/* ---- the complex step ---------------------------------------------------------------------------------------------------- */
+
+int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate *n, struct nb_error *e)
+{
+    double _Complex *x = o->z.data[leaf], keep = x[i];
+    *n = (struct nb_estimate){.found = true};
+    x[i] = CMPLX(creal(keep), H);
+    o->evaluations++;
+    int bad = nb_session_forward(&o->z, e);
+    x[i] = keep;
+    for (int k = 0; k < o->nout && !bad; k++) {
+        const double _Complex *y = o->z.data[o->out[k]];
+        for (size_t j = 0; j < entries(&o->z, o->out[k]); j++) {
+            double term = o->g[k][j] * (cimag(y[j]) / H);
+            n->moved |= cimag(y[j]) != 0;
+            n->value += term;
+            n->terms += fabs(term);
+        }
+    }
+    n->bar = ROUNDING * DBL_EPSILON * n->terms;
+    return bad;
+}
+
+/* ---- central differences -------------------------------------------------------------------------------------------------- */
+
+struct rung {
+    double value;    /* D(h) */
+    double rounding; /* what rounding alone may do to it */
+    bool moved;
+};
+
+struct ladder {
+    struct nb_oracle *o;
+    int leaf;
+    size_t i;
+    double slope, reach;
+};
+
+/* D(h) and the size of its rounding: every moved output may be wrong by a few units of the terms it is made of. */
+static void measure(const struct ladder *l, double step, double x, struct rung *r)
+{
+    const struct nb_oracle *o = l->o;
+    double sum = 0;
+    for (int k = 0; k < o->nout; k++)
+        for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
+            double dy = (o->plus[k][j] - o->minus[k][j]) / step;
+            double size = fabs(o->base[k][j]) + fabs(dy * x) + l->slope * l->reach;
+            if (o->plus[k][j] == o->minus[k][j])
+                continue;
+            r->moved = true;
+            r->value += o->g[k][j] * dy;
+            sum += fabs(o->g[k][j]) * size;
+        }
+    r->rounding = ROUNDING * DBL_EPSILON * sum / (step / 2);
+}
+
+static int climb(const struct ladder *l, double h, struct rung *r, struct nb_error *e)
+{
+    double *x = l->o->d.data[l->leaf], keep = x[l->i];
+    volatile double up = keep + h, down = keep - h; /* what is really stepped */
+    *r = (struct rung){0};
+    x[l->i] = up;
+    int bad = evaluate(l->o, l->o->plus, e);
+    x[l->i] = down;
+    bad = bad || evaluate(l->o, l->o->minus, e);
+    x[l->i] = keep;
+    if (!bad)
+        measure(l, up - down, keep, r);
+    return bad ? -1 : 0;
+}
+
+/* The error of a central difference falls fourfold when the step is halved; else something is between the points. */
+static bool accepted(const struct rung *far, const struct rung *mid, const struct rung *near)
+{
+    double a = far->value - mid->value, b = mid->value - near->value;
+    if (fabs(a) <= 4 * near->rounding && fabs(b) <= 4 * near->rounding)
+        return true;
+    return b != 0 && a / b >= 3 && a / b <= 5;
+}
+
+static void keep_best(const struct rung *mid, const struct rung *near, struct nb_estimate *n)
+{
+    double bar = fabs(near->value - mid->value) / 3 + near->rounding;
+    if (n->found && bar >= n->bar)
+        return;
+    n->found = true;
+    n->value = (4 * near->value - mid->value) / 3;
+    n->bar = bar;
+}
+
+int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n, struct nb_error *e)
+{
+    struct ladder l = {o, leaf, i, slope, reach};
+    double x = fabs(((double *)o->d.data[leaf])[i]), h = 0x1p-10 * exp2(floor(log2(x > 1 ? x : 1)));
+    struct rung far, mid, near;
+    *n = (struct nb_estimate){0};
+    if (climb(&l, h, &far, e) || climb(&l, h / 2, &mid, e) || climb(&l, h / 4, &near, e))
+        return -1;
+    n->moved = far.moved || mid.moved || near.moved;
+    h /= 4;
+    for (int k = 0; n->moved; k++) {
+        if (accepted(&far, &mid, &near))
+            keep_best(&mid, &near, n);
+        bool done = n->found && (n->bar <= 1e-6 * fabs(n->value) || near.rounding > 4 * n->bar);
+        if (done || k == HALVINGS || !near.moved)
+            break;
+        far = mid;
+        mid = near;
+        if (climb(&l, h /= 2, &near, e))
+            return -1;
+    }
+    if (!n->moved)
+        n->found = true;
+    return 0;
+}
+
+int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double *left, double *right, struct nb_error *e)
+{
+    double *x = o->d.data[leaf], keep = x[i], h = 0x1p-26 * (fabs(keep) > 1 ? fabs(keep) : 1);
+    volatile double up = keep + h, down = keep - h;
+    x[i] = up;
+    int bad = evaluate(o, o->plus, e);
+    x[i] = down;
+    bad = bad || evaluate(o, o->minus, e);
+    x[i] = keep;
+    *left = *right = 0;
+    for (int k = 0; k < o->nout && !bad; k++)
+        for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
+            *right += o->g[k][j] * (o->plus[k][j] - o->base[k][j]) / (up - keep);
+            *left += o->g[k][j] * (o->base[k][j] - o->minus[k][j]) / (keep - down);
+        }
+    return bad ? -1 : 0;
+}

@@ -1,0 +1,36 @@
+/* oracle.h - numbers for a gradient that come from the forward alone. No backward is ever called from here.
+ *
+ * n_i = sum over outputs of g * dy/dx_i, by the complex step (h = 2^-664: Im y / h, no step error) and by central
+ * differences in double, extrapolated, on a ladder of exact halving steps. */
+#ifndef NABLA_ORACLE_H
+#define NABLA_ORACLE_H
+#include "graph/session.h"
+
+struct nb_estimate {
+    double value, bar; /* |value - truth| <= bar */
+    bool moved;        /* some output reacted */
+    bool found;        /* differences: a rung was accepted */
+    double terms;      /* sum of |g dy/dx|: the size of what adds up to the value */
+};
+
+struct nb_oracle {
+    struct nb_session z, d;   /* double complex and double */
+    int nout;
+    const int *out;           /* the values whose cotangents are given */
+    double **g;               /* cotangents, double */
+    double **base, **plus, **minus; /* outputs at the point and beside it */
+    int64_t evaluations;
+};
+
+int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
+                  struct nb_oracle *o, struct nb_error *e);
+/* Entry i of a leaf (an input or a learned tensor). */
+int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate *n, struct nb_error *e);
+/* slope: the largest |dy/dx| known for this leaf; reach: sum of |x| over its entries. They size the rounding in the bar. */
+int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n, struct nb_error *e);
+/* One-sided differences: at a kink they differ. */
+int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double *left, double *right, struct nb_error *e);
+/* True if every output is finite at the point. */
+bool nb_oracle_finite(const struct nb_oracle *o);
+
+#endif
