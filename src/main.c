@@ -5,12 +5,13 @@
 #include "http/server.h"
 #include "http/yaml.h"
 #include "nabla/blas.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
-#include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What the command line may ask for besides options of options.def. */
@@ -138,35 +139,54 @@ static int print_something(int command)
 
 /* ---- serving --------------------------------------------------------------------------------------------------------- */
 
-/* In all threads, so that only wait_for_signal sees them. */
-static void block_signals(sigset_t *set)
+/* A handler and a pipe rather than sigwait: OpenBLAS has threads of its own before main begins, and a signal may go to
+ * one of them. */
+static int signals[2];
+
+static void on_signal(int number)
 {
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    char c = (char)number;
+    int keep = errno;
+    if (write(signals[1], &c, 1) < 0)
+        _exit(EXIT_FAILURE); /* the pipe cannot be full: nobody signals that often */
+    errno = keep;
+}
+
+static int catch_signals(struct nb_error *e)
+{
+    struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, ignore = {.sa_handler = SIG_IGN};
+    if (pipe2(signals, O_CLOEXEC | O_NONBLOCK) || sigaction(SIGTERM, &act, NULL) || sigaction(SIGINT, &act, NULL) ||
+        sigaction(SIGPIPE, &ignore, NULL))
+        return nb_fail(e, NB_E_internal, "signals cannot be caught: %s", strerror(errno));
+    return 0;
+}
+
+/* The next signal, or 0 after so many milliseconds; -1: wait for ever. */
+static int next_signal(int milliseconds)
+{
+    struct pollfd p = {.fd = signals[0], .events = POLLIN};
+    char c = 0;
+    while (poll(&p, 1, milliseconds) < 0 && errno == EINTR)
+        ;
+    return read(signals[0], &c, 1) == 1 ? c : 0;
 }
 
 /* Not ready from the first signal on; after SIGTERM the delay, unless a second signal cuts it short. */
-static void wait_for_signal(const sigset_t *set)
+static void wait_for_signal(void)
 {
-    const struct timespec delay = {nb_options.stop_delay, 0};
-    int got = 0;
-    while (sigwait(set, &got))
-        ;
+    int got = next_signal(-1);
     nb_server_unready();
     if (got == SIGTERM && nb_options.stop_delay)
-        sigtimedwait(set, NULL, &delay);
+        next_signal((int)nb_options.stop_delay * 1000);
 }
 
-static int serve(struct nb_store *store, const sigset_t *set, struct nb_error *e)
+static int serve(struct nb_store *store, struct nb_error *e)
 {
     if (nb_server_start(store, e))
         return fail(e);
     fprintf(stderr, "nablad %s listening on %s, data in %s, OpenBLAS core %s, %s\n", PACKAGE_VERSION, nb_server_url(),
             nb_options.data, nb_blas_core(), nb_blas_flavour());
-    wait_for_signal(set);
+    wait_for_signal();
     if (!nb_server_stop()) {
         fputs("nablad: a request was still running after --stop-seconds\n", stderr);
         _exit(EXIT_SUCCESS); /* it may use the store; what was answered is on disk */
@@ -178,18 +198,16 @@ int main(int argc, char **argv)
 {
     struct nb_error e = {0};
     int command = 0;
-    sigset_t set;
     if (read_options(argc, argv, &command, &e))
         return fail(&e);
     if (command)
         return print_something(command);
-    block_signals(&set);
-    if (nb_blas_start(&e) || nb_seed_start(&e))
+    if (nb_blas_start(&e) || nb_seed_start(&e) || catch_signals(&e))
         return fail(&e);
     struct nb_store *store = nb_store_open(nb_options.data, &e);
     if (!store)
         return fail(&e);
-    int status = serve(store, &set, &e);
+    int status = serve(store, &e);
     nb_store_close(store);
     return status;
 }

@@ -1,5 +1,5 @@
-/* kernel_builds.h - the tests of kernel.c, once for each build: test_kernel.c includes it with REAL, SUM, EPS and K(name)
- * defined. The references are plain loops in long double. */
+/* kernel_builds.h - the tests of kernel.c, once for each build: test_kernel.c includes it with REAL, SUM, EPS and
+ * K(name) defined. The references are plain loops in long double. */
 void K(nb_gemm)(bool ta, bool tb, size_t m, size_t n, size_t k, const REAL *a, const REAL *b, int beta, REAL *c);
 void K(nb_add_row)(size_t rows, size_t n, const REAL *v, REAL *y);
 void K(nb_sum_rows)(size_t rows, size_t n, const REAL *x, REAL *v);
@@ -35,7 +35,7 @@ static void K(check_product)(bool ta, bool tb, size_t m, size_t n, size_t k, int
                 size += cabsl(u * v);
             }
             long double off = cabsl(s - c[i * n + j]);
-            ck_assert_msg(off <= 8 * (long double)(EPS) * size,
+            ck_assert_msg(off <= 8 * (long double)(EPS)*size,
                           "ta %d tb %d m %zu n %zu k %zu beta %d: c[%zu,%zu] is off by %Lg of %Lg", ta, tb, m, n, k,
                           beta, i, j, off, size);
         }
@@ -176,7 +176,8 @@ BUILD_TEST(K(broadcasting))
             gin[i] = (REAL)NAN;
         K(nb_fold)(large, gout, small, gin);
         for (size_t i = 0; i < ns; i++)
-            ck_assert_msg(cabsl(want[i] - gin[i]) <= (long double)(EPS)*cabsl(want[i]) + 2 * DBL_EPSILON * (long double)nl,
+            ck_assert_msg(cabsl(want[i] - gin[i]) <=
+                              (long double)(EPS)*cabsl(want[i]) + 2 * DBL_EPSILON * (long double)nl,
                           "pair %zu, entry %zu", p, i);
         ck_assert(out[nl] == 77 && gin[ns] == 77);
         free(in), free(out), free(gout), free(gin), free(want);

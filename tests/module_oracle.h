@@ -1,5 +1,5 @@
-/* module_oracle.h - the gradient of sum(cotangent * out) at a point, from forward alone, twice: by the complex step, and by
- * differences of the double build. For test_modules.c. */
+/* module_oracle.h - the gradient of sum(cotangent * out) at a point, from forward alone, twice: by the complex step,
+ * and by differences of the double build. For test_modules.c. */
 #include "module_point.h"
 
 /* One coordinate. */

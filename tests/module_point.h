@@ -1,5 +1,5 @@
-/* module_point.h - a module of the table with arguments, inputs and learned tensors to try it at, and one evaluation of it
- * in any of the three builds. For test_modules.c. */
+/* module_point.h - a module of the table with arguments, inputs and learned tensors to try it at, and one evaluation of
+ * it in any of the three builds. For test_modules.c. */
 #include "graph/arguments.h"
 #include "nabla/module.h"
 #include <check.h>
@@ -13,8 +13,8 @@
 enum { PORTS = 64, SLOTS = PORTS + NB_MAX_WEIGHTS };
 
 struct point {
-    struct nb_module m[3];  /* the row in each build; copies, so that a test can take backward away */
-    char what[400];         /* for messages */
+    struct nb_module m[3]; /* the row in each build; copies, so that a test can take backward away */
+    char what[400];        /* for messages */
     struct nb_arena *arena;
     void *args;
     bool train;
@@ -365,7 +365,7 @@ static void run_init(struct run *r, const struct point *p, enum nb_dtype b)
 static struct nb_call call_of(struct run *r)
 {
     const struct point *p = r->p;
-    return (struct nb_call){p->args, p->train, p->s.nin, p->s.nout, p->s.nw,  r->in,   r->w,
+    return (struct nb_call){p->args, p->train, p->s.nin, p->s.nout, p->s.nw,  r->in,  r->w,
                             r->out,  r->gout,  r->gin,   r->gw,     r->saved, r->work};
 }
 

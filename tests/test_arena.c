@@ -81,8 +81,8 @@ END_TEST
 
 START_TEST(overflow)
 {
-    static const size_t pairs[][2] = {
-        {SIZE_MAX, 2}, {SIZE_MAX / 2 + 1, 2}, {SIZE_MAX, 1}, {SIZE_MAX - 63, 1}, {1ull << 33, 1ull << 31}, {1, SIZE_MAX}};
+    static const size_t pairs[][2] = {{SIZE_MAX, 2},      {SIZE_MAX / 2 + 1, 2},    {SIZE_MAX, 1},
+                                      {SIZE_MAX - 63, 1}, {1ull << 33, 1ull << 31}, {1, SIZE_MAX}};
     a.cap = SIZE_MAX;
     ck_assert_ptr_null(nb_alloc(&a, pairs[_i][0], pairs[_i][1], &e));
     ck_assert_int_eq(e.code, NB_E_limit);

@@ -211,10 +211,10 @@ class Protocol(WithDaemon):
         self.assertEqual(r.headers["Content-Length"], g.headers["Content-Length"])
 
     def test_paths(self):
-        for path in ("/", "/v1/", "/v2", "/v1/graphs/", "/v1/../v1", "/v1/a/b/c/d/e/f/g", "//v1", "/V1", "/v1/errors/none"):
+        for path in ("/", "/v1/", "/v2", "/v1/../v1", "/v1/a/b/c/d/e/f/g", "//v1", "/V1", "/v1/errors/none"):
             with self.subTest(path):
                 self.refused(self.d.ask("GET", path), 404, "unknown_path")
-        for path in ("/v1/graphs/none", "/v1/graphs/%2e%2e", "/v1/graphs/a%2Fb"):
+        for path in ("/v1/graphs/none", "/v1/graphs/", "/v1/graphs/%2e%2e", "/v1/graphs/a%2Fb"):
             with self.subTest(path):
                 self.assertIn(self.d.ask("GET", path).status, (400, 404))
 
@@ -294,7 +294,7 @@ class Graphs(WithDaemon):
         r = d.ask("POST", "/v1/graphs", {"name": "g", "graph": LINEAR})
         self.assertEqual((r.status, r.headers["Location"], r.json()["revision"]), (201, "/v1/graphs/g", 1), r.body)
         self.refused(d.ask("POST", "/v1/graphs", {"name": "g", "graph": RELU}), 409, "graph_exists")
-        self.assertEqual([g["name"] for g in d.ask("GET", "/v1/graphs").json()["graphs"]], ["g"])
+        self.assertIn("g", [g["name"] for g in d.ask("GET", "/v1/graphs").json()["graphs"]])
         g = d.ask("GET", "/v1/graphs/g")
         self.assertEqual(g.json()["graph"], LINEAR)
         self.assertEqual(d.ask("POST", "/v1/graphs/g/forward", {"inputs": {"x": [[3, 1]]}}).json(), {"outputs": {"fc": [[1.5]]}})
@@ -476,7 +476,7 @@ class Guard(WithDaemon):
             with self.subTest(name):
                 got = self.d.raw(request)
                 self.assertRegex(got, rb"^HTTP/1.[01] 400 ")
-                self.assertEqual(got.count(b"HTTP/1."), 1, got)
+                self.assertEqual(got.count(b"\r\n\r\n"), 1, got)
                 self.assertIn(b'"code":"bad_request"', got)
         self.alive()
 

@@ -1,5 +1,6 @@
-/* test_memory.c - memory that runs out: the nth allocation fails, or the arena's cap is reached, at every place there is.
- * What failed says out_of_memory or limit, and nothing is lost. Linked with --wrap for malloc, calloc, realloc and free. */
+/* test_memory.c - memory that runs out: the nth allocation fails, or the arena's cap is reached, at every place there
+ * is. What failed says out_of_memory or limit, and nothing is lost. Linked with --wrap for malloc, calloc, realloc and
+ * free. */
 #define NB_BUILD 1
 #pragma GCC diagnostic ignored "-Wunused-function" /* module_point.h has more than is needed here */
 #include "module_point.h"
@@ -198,7 +199,8 @@ START_TEST(kernels_take_none)
 }
 END_TEST
 
-/* ---- modules ------------------------------------------------------------------------------------------------------ */
+/* ---- modules ------------------------------------------------------------------------------------------------------
+ */
 
 static int row;
 static const struct nb_case *now;
@@ -243,7 +245,8 @@ START_TEST(module_takes_none)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------------------------------------------- */
+/* -------------------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {

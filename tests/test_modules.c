@@ -59,8 +59,8 @@ static void each_point(int row, void (*test)(struct point *))
 
 static size_t arg_size(enum nb_arg_type t)
 {
-    static const size_t size[] = {sizeof(double),         sizeof(int64_t),          sizeof(int64_t),
-                                  sizeof(int64_t),        sizeof(struct nb_ints),   sizeof(struct nb_ints),
+    static const size_t size[] = {sizeof(double),          sizeof(int64_t),           sizeof(int64_t),
+                                  sizeof(int64_t),         sizeof(struct nb_ints),    sizeof(struct nb_ints),
                                   sizeof(struct nb_reals), sizeof(struct nb_strings), sizeof(struct nb_init),
                                   sizeof(struct nb_tensor)};
     return size[t];
@@ -115,7 +115,8 @@ START_TEST(declares_itself)
 }
 END_TEST
 
-/* ---- forward and backward, by themselves -------------------------------------------------------------------------- */
+/* ---- forward and backward, by themselves --------------------------------------------------------------------------
+ */
 
 static void *copy_of(const struct point *p, const struct nb_tensor *t)
 {
@@ -162,7 +163,8 @@ static void check_untouched(const struct run *r, const struct copies *c, bool fo
     }
     ck_assert_msg(strip_whole(r->saved, r->saved_size), "%s: wrote beyond saved", p->what);
     ck_assert_msg(strip_whole(r->work, r->work_size), "%s: wrote beyond work", p->what);
-    ck_assert_msg(!forward_is_over || !memcmp(r->saved, c->saved, r->saved_size), "%s: backward changed saved", p->what);
+    ck_assert_msg(!forward_is_over || !memcmp(r->saved, c->saved, r->saved_size), "%s: backward changed saved",
+                  p->what);
 }
 
 static void check_forward(struct run *r)
@@ -180,8 +182,8 @@ static void check_forward(struct run *r)
                           entry(&r->out[i], k));
     ck_assert_msg(!run_forward(r, 0x40, &e), "%s: forward, repeated", p->what);
     for (int i = 0; i < p->s.nout; i++)
-        ck_assert_msg(!memcmp(r->out[i].data, first.out[i], bytes(&r->out[i])), "%s: forward gives other bits each time",
-                      p->what);
+        ck_assert_msg(!memcmp(r->out[i].data, first.out[i], bytes(&r->out[i])),
+                      "%s: forward gives other bits each time", p->what);
     if (p->m[r->b].alias) {
         const struct nb_tensor *same = p->s.nin ? &r->in[0] : &r->w[0];
         ck_assert_msg(bytes(same) == bytes(&r->out[0]) && !memcmp(same->data, r->out[0].data, bytes(same)),
@@ -205,8 +207,8 @@ static void check_backward(struct run *r, const struct slot *slot, int n, uint64
             continue;
         ck_assert_msg(strip_whole(g->data, bytes(g)), "%s: wrote beyond the gradient of %s", p->what, slot[i].name);
         for (size_t k = 0; k < slot[i].n; k++)
-            ck_assert_msg(isfinite(entry(g, k)), "%s: %s, gradient %zu is %g, or was not written", p->what, slot[i].name,
-                          k, entry(g, k));
+            ck_assert_msg(isfinite(entry(g, k)), "%s: %s, gradient %zu is %g, or was not written", p->what,
+                          slot[i].name, k, entry(g, k));
         first[i] = g->data;
     }
     ask(r, slot, n, want);
@@ -233,7 +235,8 @@ static void check_builds_agree(const struct point *p, const struct nb_tensor *a,
     for (size_t i = 0; i < (size_t)nb_count(&a->shape); i++) {
         double x = entry(a, i), y = entry(b, i);
         ck_assert_msg(fabs(x - y) <= tol * fmax(fmax(fabs(x), fabs(y)), floor) + tol * 1e-3,
-                      "%s: %s, entry %zu: %s gives %.9g, double %.17g", p->what, what, i, nb_dtype_name(a->dtype), x, y);
+                      "%s: %s, entry %zu: %s gives %.9g, double %.17g", p->what, what, i, nb_dtype_name(a->dtype), x,
+                      y);
     }
 }
 
@@ -271,7 +274,8 @@ START_TEST(computes)
 }
 END_TEST
 
-/* ---- the gradient is the derivative ------------------------------------------------------------------------------- */
+/* ---- the gradient is the derivative -------------------------------------------------------------------------------
+ */
 
 /* What the oracles say of one slot. */
 struct truth {
@@ -304,7 +308,8 @@ static bool is_slope(const struct slope *d, double a, double most, char *why, si
 }
 
 /* Are the gradients in r those of the oracles? */
-static bool verdict(const struct run *r, const struct slot *slot, int n, const struct truth *truth, char *why, size_t size)
+static bool verdict(const struct run *r, const struct slot *slot, int n, const struct truth *truth, char *why,
+                    size_t size)
 {
     char how[200];
     for (int i = 0; i < n; i++)
@@ -366,7 +371,8 @@ START_TEST(has_the_right_gradient)
 }
 END_TEST
 
-/* ---- the test can fail -------------------------------------------------------------------------------------------- */
+/* ---- the test can fail --------------------------------------------------------------------------------------------
+ */
 
 static int (*genuine)(const struct nb_call *, struct nb_error *);
 enum mistake { SIGN, FACTOR, LAST_ENTRY, NO_COTANGENT, MISTAKES };
@@ -464,7 +470,8 @@ START_TEST(the_oracle_needs_no_backward)
 }
 END_TEST
 
-/* ---- shapes ------------------------------------------------------------------------------------------------------- */
+/* ---- shapes -------------------------------------------------------------------------------------------------------
+ */
 
 /* The same inference with one size unknown: what it says must not contradict what it says of the known size. */
 static void infer_with(const struct point *p, const char *args, int input, int dim, int64_t size)
@@ -554,7 +561,8 @@ START_TEST(survives_any_shape)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------------------------------------------- */
+/* -------------------------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(table_is_there)
 {

@@ -1,5 +1,5 @@
-/* test_num.c - the complex functions: h i times the derivative beside the real value, with h = 2^-664, and the identities
- * they claim further out. The derivatives are the textbook's, worked out in real numbers. */
+/* test_num.c - the complex functions: h i times the derivative beside the real value, with h = 2^-664, and the
+ * identities they claim further out. The derivatives are the textbook's, worked out in real numbers. */
 #define NB_BUILD 2
 #include "nabla/num.h"
 #include <check.h>

@@ -193,7 +193,7 @@ END_TEST
 
 START_TEST(orthogonal)
 {
-    static const struct nb_shape shapes[] = {{2, {1, 1}},  {2, {4, 4}},       {2, {3, 90}},  {2, {90, 3}},
+    static const struct nb_shape shapes[] = {{2, {1, 1}},   {2, {4, 4}},      {2, {3, 90}},    {2, {90, 3}},
                                              {2, {70, 70}}, {3, {40, 5, 30}}, {3, {90, 5, 9}}, {2, {0, 3}}};
     struct nb_shape s = shapes[_i];
     double gain = 1.25, *q = filled((struct nb_init){.kind = NB_INIT_ORTHOGONAL, .a = gain}, s);

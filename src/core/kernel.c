@@ -36,6 +36,24 @@ static void times_vector(bool trans, size_t rows, size_t cols, const nb_real *a,
          SCALAR(one), y, 1);
 }
 
+/* One column times one row. */
+NB_SIMD static void outer(size_t m, size_t n, const nb_real *restrict a, const nb_real *restrict b, int beta,
+                          nb_real *restrict c)
+{
+    for (size_t i = 0; i < m; i++) {
+        nb_real s = a[i], *restrict row = c + i * n;
+        if (beta) {
+            NB_LOOP
+            for (size_t j = 0; j < n; j++)
+                row[j] += s * b[j];
+        } else {
+            NB_LOOP
+            for (size_t j = 0; j < n; j++)
+                row[j] = s * b[j];
+        }
+    }
+}
+
 /* Rows of B times entries of A, added up in C. */
 static void plain_rows(bool ta, size_t m, size_t n, size_t k, const nb_real *restrict a, const nb_real *restrict b,
                        nb_real *restrict c)
@@ -62,6 +80,12 @@ static void plain_dots(bool ta, size_t m, size_t n, size_t k, const nb_real *res
         }
 }
 
+/* Below this a call of BLAS costs more than the product; a vector's is the cheaper call. */
+static bool is_tiny(size_t m, size_t n, size_t k)
+{
+    return m * n * k < (m == 1 || n == 1 ? 64 : 128);
+}
+
 static bool fits_int(size_t m, size_t n, size_t k)
 {
     return m <= INT_MAX && n <= INT_MAX && k <= INT_MAX;
@@ -70,17 +94,15 @@ static bool fits_int(size_t m, size_t n, size_t k)
 void NB(nb_gemm)(bool ta, bool tb, size_t m, size_t n, size_t k, const nb_real *a, const nb_real *b, int beta,
                  nb_real *c)
 {
-    enum { TINY = 256 }; /* products below this are faster without BLAS */
     const nb_real one = 1, old = beta;
     if (m == 0 || n == 0)
         return;
-    if (k <= 1 || !fits_int(m, n, k) || m * n * k < TINY) {
+    if (k == 1) {
+        outer(m, n, a, b, beta, c);
+    } else if (k == 0 || is_tiny(m, n, k) || !fits_int(m, n, k)) {
         if (!beta)
             clear(m * n, c);
-        if (tb && k > 1)
-            plain_dots(ta, m, n, k, a, b, c);
-        else
-            plain_rows(ta, m, n, k, a, b, c);
+        (tb ? plain_dots : plain_rows)(ta, m, n, k, a, b, c);
     } else if (m == 1) {
         times_vector(!tb, tb ? n : k, tb ? k : n, b, a, beta, c);
     } else if (n == 1) {

@@ -198,8 +198,7 @@ static int fill_orthogonal(struct nb_tensor *t, size_t n, struct nb_stream s, do
                            struct nb_error *e)
 {
     if (t->shape.rank < 2)
-        return nb_fail(e, NB_E_bad_argument, "orthogonal needs 2 or more dimensions, the tensor has %d",
-                       t->shape.rank);
+        return nb_fail(e, NB_E_bad_argument, "orthogonal needs 2 or more dimensions, the tensor has %d", t->shape.rank);
     if (n == 0)
         return 0;
     size_t rows = (size_t)t->shape.dim[0], cols = n / rows;

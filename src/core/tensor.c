@@ -7,8 +7,8 @@
 
 size_t nb_dtype_size(enum nb_dtype d)
 {
-    static const size_t size[NB_NDTYPE] = {[NB_F32] = 4, [NB_F64] = 8, [NB_C128] = 16,
-                                           [NB_I64] = 8, [NB_I32] = 4, [NB_BOOL] = 1};
+    static const size_t size[NB_NDTYPE] = {
+        [NB_F32] = 4, [NB_F64] = 8, [NB_C128] = 16, [NB_I64] = 8, [NB_I32] = 4, [NB_BOOL] = 1};
     return size[d];
 }
 

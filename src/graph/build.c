@@ -177,7 +177,7 @@ static int open_noise(struct nb_builder *b, const struct nb_module *m, const str
         if ((in[i] = nb_add_value(b, NB_V_INPUT, &f->noise, false, (int)net->inputs.n, e)) < 0)
             return -1;
         net->inputs.v[net->inputs.n++] =
-            (struct nb_input){name, in[i], net->dtype, NB_BERNOULLI, f->noise_p, false};
+            (struct nb_input){name, in[i], net->dtype, NB_BERNOULLI, f->noise_p, false, false};
     }
     return 0;
 }
@@ -693,6 +693,11 @@ static bool is_integer(enum nb_dtype d)
     return d == NB_I32 || d == NB_I64 || d == NB_BOOL;
 }
 
+static const struct nb_tensor *fed(const struct nb_builder *b, const char *name)
+{
+    return b->binding && b->binding->inputs ? nb_tensors_find(b->binding->inputs, name) : NULL;
+}
+
 static int add_input(struct nb_scope *s, const char *name, json_t *input, const struct nb_shape *shape, bool declared,
                      struct nb_error *e)
 {
@@ -704,7 +709,7 @@ static int add_input(struct nb_scope *s, const char *name, json_t *input, const 
     int v = nb_add_value(b, NB_V_INPUT, shape, is_integer(d), (int)net->inputs.n, e);
     if (v < 0)
         return -1;
-    net->inputs.v[net->inputs.n++] = (struct nb_input){name, v, d, sample_of(input), bernoulli_p(input), declared};
+    net->inputs.v[net->inputs.n++] = (struct nb_input){name, v, d, sample_of(input), bernoulli_p(input), declared, fed(b, name) != NULL};
     return v;
 }
 
@@ -879,12 +884,14 @@ static int given_entry(struct nb_scope *s, const char *name, json_t *formula, st
     entry->target = nb_resolve_name(s, name, e);
     entry->result = -1;
     entry->place = nb_sprintf(s->b->arena, e, "/graph%s/backward/%s", s->place, name);
-    if (entry->target < 0 || !entry->place || json_is_null(formula))
-        return entry->target < 0 || !entry->place ? -1 : 0;
+    if (entry->target < 0 || !entry->place)
+        return -1;
     /* a Parameter node's gradient belongs to its learned tensor */
     const struct nb_value *v = &s->b->net->values.v[entry->target];
     if (v->kind == NB_V_OP && s->b->net->ops.v[v->of].nw == 1 && s->b->net->ops.v[v->of].nin == 0)
         entry->target = s->b->net->ops.v[v->of].w[0];
+    if (json_is_null(formula))
+        return 0;
     int result = nb_lower(s, json_string_value(formula), e);
     if (result < 0 || (entry->result = fit_result(s, result, entry->target, e)) < 0)
         return -1;
@@ -981,11 +988,6 @@ static int build_definition(struct nb_scope *outer, const struct use *u, json_t 
 }
 
 /* ---- the graph itself ---------------------------------------------------------------------------------------------------------- */
-
-static const struct nb_tensor *fed(const struct nb_builder *b, const char *name)
-{
-    return b->binding && b->binding->inputs ? nb_tensors_find(b->binding->inputs, name) : NULL;
-}
 
 static int net_symbol(struct nb_scope *s, const char *name, struct nb_error *e)
 {

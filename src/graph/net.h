@@ -32,6 +32,7 @@ struct nb_input {
     enum nb_sample sample;
     double p;
     bool declared; /* an input of the graph itself */
+    bool given;    /* a fed tensor bound its shape */
 };
 
 struct nb_learned {

@@ -99,14 +99,13 @@ static int check_known(const struct planner *pl, int v, struct nb_error *e)
 {
     const struct nb_value *x = value(pl, v);
     char text[200];
+    const struct nb_input *in = x->kind == NB_V_INPUT ? &pl->net->inputs.v[x->of] : NULL;
+    if (in && in->sample == NB_FED && !in->given)
+        return nb_fail(e, NB_E_missing_input, "input %s is needed and was not given", in->name), nb_at(e, in->name), nb_at(e, "inputs");
     if (x->kind == NB_V_CONST ? x->known : nb_shape_known(&x->shape))
         return nb_count(&x->shape) < 0 ? nb_fail(e, NB_E_limit, "a tensor of shape %s has more than 2^31 - 1 entries",
                                                  nb_net_shape_text(pl->net, v, text, sizeof text))
                                        : 0;
-    if (x->kind == NB_V_INPUT && pl->net->inputs.v[x->of].sample == NB_FED) {
-        const char *name = pl->net->inputs.v[x->of].name;
-        return nb_fail(e, NB_E_missing_input, "input %s is needed and was not given", name), nb_at(e, name), nb_at(e, "inputs");
-    }
     return nb_fail(e, NB_E_unbound_dim, "a size is not known: shape %s; feed an input that has it, or give it in dims",
                    nb_net_shape_text(pl->net, v, text, sizeof text));
 }

@@ -301,7 +301,8 @@ int nb_declared_shape(struct nb_scope *s, json_t *declared, struct nb_shape *sha
             return nb_fail(e, NB_E_unbound_dim, "%s is bound by no other input", text), nb_at_index(e, i);
         if (text ? nb_scope_dim(s, text, &d, e) : nb_read_whole(dim, &d, e))
             return nb_at_index(e, i);
-        if (NB_IS_KNOWN(d) && d < 1)
+        bool symbol = text && nb_scope_symbol(s, text); /* one may be bound to 0 */
+        if (NB_IS_KNOWN(d) && d < 1 && !symbol)
             return nb_fail(e, NB_E_bad_dim, "%.100s is %lld here, a size is at least 1", text ? text : "it", (long long)d),
                    nb_at_index(e, i);
         shape->dim[shape->rank++] = d;

@@ -31,6 +31,7 @@ static struct view view_of(const struct nb_call *c)
     struct view v = {.a = c->args, .batch = (size_t)s->dim[0], .channels = (size_t)s->dim[1], .run = 1};
     for (int i = 2; i < s->rank; i++)
         v.run *= (size_t)s->dim[i];
+    v.width = v.run > 1 ? 1 : v.channels;
     v.count = (double)(v.batch * v.run);
     v.batch_stats = c->train || !v.a->track;
     v.m = nb_moments_of(c->saved, v.channels);
@@ -41,14 +42,6 @@ static struct view view_of(const struct nb_call *c)
     v.gamma = v.a->affine ? c->w[WEIGHT].data : NULL;
     v.beta = v.a->affine ? c->w[BIAS].data : NULL;
     return v;
-}
-
-/* Takes the channels from c on: as many as stay in the cache for several passes. */
-static void take(struct view *v, size_t c)
-{
-    enum { TOGETHER = 128 };
-    size_t left = v->channels - c;
-    v->width = v->run > 1 ? 1 : left < TOGETHER ? left : TOGETHER;
 }
 
 static size_t at(const struct view *v, size_t sample, size_t channel)
@@ -202,7 +195,6 @@ static int forward(const struct nb_call *call, struct nb_error *e)
         return nb_fail(e, NB_E_bad_value, "one value for each channel: it has no variance; more than one is wanted");
     }
     for (size_t c = 0; c < v.channels; c += v.width) {
-        take(&v, c);
         if (v.batch_stats)
             batch_moments(&v, c, call->in[0].data);
         else
@@ -269,7 +261,6 @@ static int backward(const struct nb_call *call, struct nb_error *e)
     struct view v = view_of(call);
     const nb_real *x = call->in[0].data, *g = call->gout[0].data;
     for (size_t c = 0; c < v.channels; c += v.width) {
-        take(&v, c);
         dots(&v, c, x, g);
         learned(&v, call, c);
         if (call->gin[0].data)

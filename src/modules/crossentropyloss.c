@@ -1,9 +1,9 @@
 /* CrossEntropyLoss: softmax, logarithm and cross-entropy in one, on logits.
  *
- * A row is the logits of one sample. Its loss is sum_c q_c (lse(x) - x_c), where q_c = w_c ((1 - eps) y_c + eps / C) and
- * y is a distribution, or 1 at the class and 0 elsewhere. */
+ * The logits x of one sample cost sum_c q_c (lse(x) - x_c), where q_c = w_c ((1 - eps) y_c + eps / C) and y is a
+ * distribution, or 1 at the class and 0 elsewhere. The classes of a sample are adjacent (inner = 1, a row), or the samples
+ * are (a column for each). */
 #include "modules/loss.h"
-#include "modules/rows.h"
 
 struct args {
     int64_t reduction;
@@ -12,125 +12,167 @@ struct args {
     double smoothing;
 };
 
-/* ---- along one row ---------------------------------------------------------------------------------------------- */
-
-/* The greatest real part; 0 if all are -infinity: then their exponentials are 0. */
-NB_SIMD static nb_part greatest(size_t n, const nb_real *x)
-{
-    nb_part m = -INFINITY;
-    NB_LOOP_MAX(m)
-    for (size_t i = 0; i < n; i++)
-        m = nb_re(x[i]) > m ? nb_re(x[i]) : m;
-    return m == -(nb_part)INFINITY ? 0 : m;
-}
-
-/* y = e^(x - m). Whole vectors only, the last one filled up: a value gives the same bits wherever it stands. */
-NB_SIMD static void exponentials(size_t n, const nb_real *x, nb_part m, nb_real *y)
-{
-    enum { LANES = 16 };
-    nb_real last[LANES] = {0};
-    size_t whole = n / LANES * LANES;
-    NB_LOOP
-    for (size_t i = 0; i < whole; i++)
-        y[i] = nb_exp(x[i] - m);
-    if (whole == n)
-        return;
-    memcpy(last, x + whole, (n - whole) * sizeof *last);
-    NB_LOOP
-    for (size_t i = 0; i < LANES; i++)
-        last[i] = nb_exp(last[i] - m);
-    memcpy(y + whole, last, (n - whole) * sizeof *last);
-}
-
-NB_SIMD static void times(size_t n, nb_real f, const nb_real *e, nb_real *dx)
-{
-    NB_LOOP
-    for (size_t i = 0; i < n; i++)
-        dx[i] = f * e[i];
-}
-
-NB_SIMD static void times_minus(size_t n, nb_real f, const nb_real *e, nb_real g, const nb_real *q, nb_real *dx)
-{
-    NB_LOOP
-    for (size_t i = 0; i < n; i++)
-        dx[i] = f * e[i] - g * q[i];
-}
-
-/* ---- all rows --------------------------------------------------------------------------------------------------- */
-
-/* One evaluation as rows. Forward leaves e^(x - m), and for each row 1 / sum e^(x - m) and lse(x). */
+/* One evaluation. Forward leaves e^(x - m) where x is, and for each sample 1 / sum e^(x - m) and lse(x). */
 struct view {
     const struct args *a;
-    struct nb_rows r;
-    size_t batch;
-    const int64_t *class; /* one for each row, or NULL: */
-    const nb_real *y;     /* distributions */
-    nb_real *e, *inverse, *lse, *q, *copy;
+    struct nb_classes k;
+    const nb_real *x, *y; /* y: distributions, or NULL: */
+    const int64_t *class; /* one for each sample */
+    nb_real *e, *inverse, *lse;
 };
 
 static struct view view_of(const struct nb_call *c)
 {
-    const struct nb_shape *s = &c->in[0].shape;
-    struct view v = {.a = c->args, .r = nb_rows_of(s, 1u << (s->rank > 1)), .batch = s->rank > 1 ? nb_batch(s) : 1};
-    v.e = c->saved;
-    v.inverse = v.e + v.r.rows * v.r.n;
-    v.lse = v.inverse + v.r.rows;
-    v.q = c->work;
-    v.copy = v.q + v.r.n;
+    struct view v = {.a = c->args, .k = nb_classes_of(&c->in[0].shape), .x = c->in[0].data};
     if (c->in[1].dtype == NB_I64)
         v.class = c->in[1].data;
     else
-        v.y = nb_rows_read(&v.r, c->in[1].data, v.copy);
+        v.y = c->in[1].data;
+    v.e = c->saved;
+    v.inverse = v.e + v.k.rows * v.k.classes;
+    v.lse = v.inverse + v.k.rows;
     return v;
 }
 
-static bool ignored(const struct view *v, size_t i)
+/* ---- exponentials ------------------------------------------------------------------------------------------------ */
+
+/* Of sums s of e^(x - m). If all x are -infinity, m is 0, so are the exponentials, and lse is -infinity. */
+static inline void finish(nb_part m, nb_sum s, nb_real *inverse, nb_real *lse)
 {
-    return v->class && v->class[i] == v->a->ignore_index;
+    *inverse = s == 0 ? 0 : (nb_real)(1 / s);
+    *lse = nb_log((nb_real)s) + m;
 }
 
-static double weight(const struct view *v, int64_t class)
+static inline nb_part shift(nb_part greatest)
+{
+    return greatest == -(nb_part)INFINITY ? 0 : greatest;
+}
+
+/* Whole vectors only, the last one filled up: a value gives the same bits wherever it stands. */
+NB_SIMD static void soften_row(size_t n, const nb_real *x, nb_real *e, nb_real *inverse, nb_real *lse)
+{
+    enum { LANES = 16 };
+    nb_real last[LANES] = {0};
+    size_t whole = n / LANES * LANES;
+    nb_part m = -INFINITY;
+    nb_sum s = 0;
+    NB_LOOP_MAX(m)
+    for (size_t i = 0; i < n; i++)
+        m = nb_re(x[i]) > m ? nb_re(x[i]) : m;
+    m = shift(m);
+    NB_LOOP
+    for (size_t i = 0; i < whole; i++)
+        e[i] = nb_exp(x[i] - m);
+    memcpy(last, x + whole, (n - whole) * sizeof *last);
+    NB_LOOP
+    for (size_t i = 0; i < LANES; i++)
+        last[i] = nb_exp(last[i] - m);
+    memcpy(e + whole, last, (n - whole) * sizeof *last);
+    NB_LOOP_SUM(s)
+    for (size_t i = 0; i < n; i++)
+        s += e[i];
+    finish(m, s, inverse, lse);
+}
+
+enum { BLOCK = 64 };
+
+/* At most BLOCK columns. */
+NB_SIMD static void soften_columns(size_t width, const struct nb_classes *k, const nb_real *x, nb_real *e,
+                                   nb_real *inverse, nb_real *lse)
+{
+    nb_part m[BLOCK];
+    nb_sum s[BLOCK] = {0};
+    for (size_t j = 0; j < width; j++)
+        m[j] = -INFINITY;
+    for (size_t c = 0; c < k->classes; c++) {
+        const nb_real *row = x + c * k->inner;
+        NB_LOOP
+        for (size_t j = 0; j < width; j++)
+            m[j] = nb_re(row[j]) > m[j] ? nb_re(row[j]) : m[j];
+    }
+    for (size_t j = 0; j < width; j++)
+        m[j] = shift(m[j]);
+    for (size_t c = 0; c < k->classes; c++) {
+        const nb_real *row = x + c * k->inner;
+        nb_real *to = e + c * k->inner;
+        NB_LOOP
+        for (size_t j = 0; j < width; j++) {
+            to[j] = nb_exp(row[j] - m[j]);
+            s[j] += to[j];
+        }
+    }
+    for (size_t j = 0; j < width; j++)
+        finish(m[j], s[j], &inverse[j], &lse[j]);
+}
+
+static size_t width_at(const struct view *v, size_t column)
+{
+    return v->k.inner - column < BLOCK ? v->k.inner - column : BLOCK;
+}
+
+static void soften(const struct view *v)
+{
+    size_t r = 0, n = v->k.classes;
+    for (; v->k.inner == 1 && r < v->k.rows; r++)
+        soften_row(n, v->x + r * n, v->e + r * n, &v->inverse[r], &v->lse[r]);
+    for (size_t width; r < v->k.rows; r += width) {
+        size_t at = nb_row(&v->k, r);
+        width = width_at(v, r % v->k.inner);
+        soften_columns(width, &v->k, v->x + at, v->e + at, &v->inverse[r], &v->lse[r]);
+    }
+}
+
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
+
+static bool ignored(const struct view *v, size_t r)
+{
+    return v->class && v->class[r] == v->a->ignore_index;
+}
+
+static double weight(const struct view *v, size_t class)
 {
     return v->a->weight.n ? v->a->weight.v[class] : 1;
 }
 
-/* One q is not 0: a class number and no smoothing. */
+/* A single q is not 0: a class number and no smoothing. */
 static bool single(const struct view *v)
 {
     return v->class && v->a->smoothing == 0;
 }
 
-/* The q of a row; their sum. */
-static nb_sum fill_q(const struct view *v, size_t row)
+static nb_sum q_of(const struct view *v, size_t r, size_t class)
 {
-    double keep = 1 - v->a->smoothing, spread = v->a->smoothing / (double)v->r.n;
+    nb_sum y = v->class ? (nb_sum)(v->class[r] == (int64_t)class) : v->y[nb_row(&v->k, r) + class * v->k.inner];
+    return weight(v, class) * ((1 - v->a->smoothing) * y + v->a->smoothing / (double)v->k.classes);
+}
+
+static nb_sum sum_of_q(const struct view *v, size_t r)
+{
     nb_sum s = 0;
-    for (size_t i = 0; i < v->r.n; i++) {
-        nb_real y = v->class ? (nb_real)(v->class[row] == (int64_t)i) : v->y[row * v->r.n + i];
-        nb_sum q = weight(v, (int64_t)i) * (keep * y + spread);
-        v->q[i] = (nb_real)q;
-        s += q;
-    }
+    if (single(v))
+        return weight(v, (size_t)v->class[r]);
+    for (size_t c = 0; c < v->k.classes; c++)
+        s += q_of(v, r, c);
     return s;
 }
 
-/* What mean divides by: the weights of the classes of the rows that count; distributions: the number of rows. */
+/* What mean divides by: the weights of the classes of the samples that count; distributions: the number of samples. */
 static double divisor(const struct view *v)
 {
     double s = 0;
     if (v->a->reduction != NB_MEAN || !v->class)
-        return nb_divisor(v->a->reduction, v->r.rows, v->batch);
-    for (size_t i = 0; i < v->r.rows; i++)
-        s += ignored(v, i) ? 0 : weight(v, v->class[i]);
+        return nb_divisor(v->a->reduction, v->k.rows, v->k.outer);
+    for (size_t r = 0; r < v->k.rows; r++)
+        s += ignored(v, r) ? 0 : weight(v, (size_t)v->class[r]);
     return s;
 }
 
 static bool all_ignored(const struct view *v)
 {
-    size_t i = 0;
-    while (i < v->r.rows && ignored(v, i))
-        i++;
-    return v->r.rows && i == v->r.rows;
+    size_t r = 0;
+    while (r < v->k.rows && ignored(v, r))
+        r++;
+    return v->k.rows && r == v->k.rows;
 }
 
 /* ---- the module -------------------------------------------------------------------------------------------------- */
@@ -145,28 +187,27 @@ static int infer(struct nb_infer *s, struct nb_error *e)
         return -1;
     struct nb_shape each = nb_without_classes(x);
     nb_loss_out(s, &each);
-    if (nb_shape_known(x)) {
-        struct nb_rows r = nb_rows_of(x, 1u << (x->rank > 1));
-        s->saved = r.rows * (r.n + 2);
-        s->work = r.n + (r.dense ? 0 : 2 * r.rows * r.n);
+    if (nb_count(x) >= 0) {
+        struct nb_classes k = nb_classes_of(x);
+        s->saved = k.rows * (k.classes + 2);
+        s->work = 2 * k.rows;
     }
     return 0;
 }
 
-/* Saves what backward needs; the loss of the row. */
-static nb_sum row_forward(const struct view *v, size_t row, const nb_real *x)
+static nb_sum loss_of(const struct view *v, size_t r)
 {
-    size_t n = v->r.n;
-    nb_part m = greatest(n, x);
-    exponentials(n, x, m, v->e + row * n);
-    nb_sum sum = NB(nb_total)(n, v->e + row * n), loss = 0;
-    nb_real lse = v->lse[row] = nb_log((nb_real)sum) + m;
-    v->inverse[row] = sum == 0 ? 0 : (nb_real)(1 / sum);
+    const nb_real *x = v->x + nb_row(&v->k, r);
+    size_t step = v->k.inner;
+    nb_sum loss = 0;
+    if (ignored(v, r))
+        return 0;
     if (single(v))
-        return weight(v, v->class[row]) * (lse - x[v->class[row]]);
-    fill_q(v, row);
-    for (size_t i = 0; i < n; i++)
-        loss += nb_times(v->q[i], lse - x[i]);
+        return weight(v, (size_t)v->class[r]) * (v->lse[r] - x[(size_t)v->class[r] * step]);
+    for (size_t c = 0; c < v->k.classes; c++) {
+        nb_sum q = q_of(v, r, c);
+        loss += q == 0 ? 0 : q * (v->lse[r] - x[c * step]);
+    }
     return loss;
 }
 
@@ -175,15 +216,15 @@ static int forward(const struct nb_call *c, struct nb_error *e)
     struct view v = view_of(c);
     nb_real *out = c->out[0].data;
     nb_sum all = 0;
-    if (v.class && nb_check_classes(c, v.r.n, v.a->ignore_index, e))
+    if (v.class && nb_check_classes(c, v.k.classes, v.a->ignore_index, e))
         return -1;
     if (v.a->reduction == NB_MEAN && all_ignored(&v))
         return nb_all_ignored(e);
-    const nb_real *x = nb_rows_read(&v.r, c->in[0].data, v.copy + v.r.rows * v.r.n);
-    for (size_t i = 0; i < v.r.rows; i++) {
-        nb_sum loss = ignored(&v, i) ? 0 : row_forward(&v, i, x + i * v.r.n);
+    soften(&v);
+    for (size_t r = 0; r < v.k.rows; r++) {
+        nb_sum loss = loss_of(&v, r);
         if (v.a->reduction == NB_EACH)
-            out[i] = (nb_real)loss;
+            out[r] = (nb_real)loss;
         all += loss;
     }
     if (v.a->reduction != NB_EACH)
@@ -191,34 +232,53 @@ static int forward(const struct nb_call *c, struct nb_error *e)
     return 0;
 }
 
-/* dx = g (sum(q) softmax(x) - q) */
-static void row_backward(const struct view *v, size_t row, nb_real g, nb_real *dx)
+/* dx = f e, exactly 0 where f is. */
+NB_SIMD static void times_row(size_t n, nb_real f, const nb_real *e, nb_real *dx)
 {
-    size_t n = v->r.n;
-    if (g == 0 || ignored(v, row)) {
-        memset(dx, 0, n * sizeof *dx);
-    } else if (single(v)) {
-        g *= (nb_part)weight(v, v->class[row]);
-        times(n, g * v->inverse[row], v->e + row * n, dx);
-        dx[v->class[row]] -= g;
-    } else {
-        nb_sum q = fill_q(v, row);
-        times_minus(n, (nb_real)(g * q * v->inverse[row]), v->e + row * n, g, v->q, dx);
+    NB_LOOP
+    for (size_t i = 0; i < n; i++)
+        dx[i] = f == 0 ? 0 : f * e[i];
+}
+
+NB_SIMD static void times_columns(size_t n, const nb_real *f, const nb_real *e, nb_real *dx)
+{
+    NB_LOOP
+    for (size_t i = 0; i < n; i++)
+        dx[i] = f[i] == 0 ? 0 : f[i] * e[i];
+}
+
+/* dx = g (sum(q) softmax(x) - q); share holds the g of each sample. */
+static void input_backward(const struct view *v, const nb_real *share, nb_real *f, nb_real *dx)
+{
+    size_t n = v->k.classes, step = v->k.inner;
+    for (size_t r = 0; r < v->k.rows; r++)
+        f[r] = share[r] == 0 ? 0 : (nb_real)(share[r] * sum_of_q(v, r) * v->inverse[r]);
+    if (step == 1)
+        for (size_t r = 0; r < v->k.rows; r++)
+            times_row(n, f[r], v->e + r * n, dx + r * n);
+    else
+        for (size_t i = 0; i < v->k.outer * n; i++)
+            times_columns(step, f + i / n * step, v->e + i * step, dx + i * step);
+    for (size_t r = 0; r < v->k.rows; r++) {
+        nb_real *to = dx + nb_row(&v->k, r);
+        if (share[r] == 0)
+            continue;
+        if (single(v))
+            to[(size_t)v->class[r] * step] -= share[r] * (nb_part)weight(v, (size_t)v->class[r]);
+        for (size_t c = 0; !single(v) && c < n; c++)
+            to[c * step] -= (nb_real)(share[r] * q_of(v, r, c));
     }
 }
 
 /* dy = g w (1 - eps) (lse(x) - x) */
-static void target_backward(const struct view *v, size_t row, nb_real g, const nb_real *x, nb_real *dy)
+static void target_backward(const struct view *v, const nb_real *share, nb_real *dy)
 {
-    g *= (nb_part)(1 - v->a->smoothing);
-    for (size_t i = 0; i < v->r.n; i++)
-        dy[i] = g == 0 ? 0 : g * (nb_part)weight(v, (int64_t)i) * (v->lse[row] - x[i]);
-}
-
-/* Rows of a gradient: where they are wanted, or in a copy that nb_place spreads. */
-static nb_real *row_place(const struct view *v, const struct nb_tensor *t, nb_real *copy)
-{
-    return !t->data || v->r.dense ? t->data : copy;
+    for (size_t r = 0; r < v->k.rows; r++)
+        for (size_t c = 0; c < v->k.classes; c++) {
+            size_t i = nb_row(&v->k, r) + c * v->k.inner;
+            nb_sum w = weight(v, c) * (1 - v->a->smoothing);
+            dy[i] = share[r] == 0 ? 0 : (nb_real)(share[r] * w * (v->lse[r] - v->x[i]));
+        }
 }
 
 static int backward(const struct nb_call *c, struct nb_error *e)
@@ -226,22 +286,14 @@ static int backward(const struct nb_call *c, struct nb_error *e)
     (void)e;
     struct view v = view_of(c);
     const nb_real *g = c->gout[0].data;
-    size_t n = v.r.n, step = v.a->reduction == NB_EACH;
+    nb_real *share = c->work, *f = share + v.k.rows;
     double d = divisor(&v);
-    nb_real *copy = v.copy + v.r.rows * n;
-    nb_real *dx = row_place(&v, &c->gin[0], copy);
-    for (size_t i = 0; dx && i < v.r.rows; i++)
-        row_backward(&v, i, (nb_real)(g[i * step] / d), dx + i * n);
-    if (dx && !v.r.dense)
-        NB(nb_place)(&v.r.layout, dx, c->gin[0].data);
-    if (v.class || !c->gin[1].data)
-        return 0;
-    nb_real *dy = row_place(&v, &c->gin[1], copy);
-    const nb_real *x = nb_rows_read(&v.r, c->in[0].data, v.copy);
-    for (size_t i = 0; i < v.r.rows; i++)
-        target_backward(&v, i, (nb_real)(g[i * step] / d), x + i * n, dy + i * n);
-    if (!v.r.dense)
-        NB(nb_place)(&v.r.layout, dy, c->gin[1].data);
+    for (size_t r = 0; r < v.k.rows; r++)
+        share[r] = ignored(&v, r) ? 0 : (nb_real)(g[v.a->reduction == NB_EACH ? r : 0] / d);
+    if (c->gin[0].data)
+        input_backward(&v, share, f, c->gin[0].data);
+    if (c->gin[1].data && !v.class)
+        target_backward(&v, share, c->gin[1].data);
     return 0;
 }
 

@@ -26,28 +26,39 @@ NB_SIMD static nb_part greatest(size_t n, const nb_real *x)
     return m;
 }
 
-/* exp(x - m) into y, unless that is NULL; returns the sum. Only whole vectors, the last one filled up with exp(-inf):
- * so a value gives the same bits wherever it stands. */
-NB_SIMD static nb_sum exponentials(size_t n, const nb_real *x, nb_part m, nb_real *y)
+/* y = exp(x - m), which may be x itself. Only whole vectors, the last one filled up: so a value gives the same bits
+ * wherever it stands. */
+NB_SIMD static void exponentials(size_t n, const nb_real *x, nb_part m, nb_real *y)
 {
-    nb_sum part[LANES] = {0}, s = 0;
-    nb_real block[LANES];
-    for (size_t i = 0; i < n; i += LANES) {
-        size_t width = n - i < LANES ? n - i : LANES;
-        if (width < LANES)
-            for (size_t k = 0; k < LANES; k++)
-                block[k] = -INFINITY;
-        memcpy(block, x + i, width * sizeof *block);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
         NB_LOOP
         for (size_t k = 0; k < LANES; k++)
-            block[k] = nb_exp(block[k] - m);
-        for (size_t k = 0; k < LANES; k++)
-            part[k] += block[k];
-        if (y)
-            memcpy(y + i, block, width * sizeof *block);
+            y[i + k] = nb_exp(x[i + k] - m);
     }
+    if (i == n)
+        return;
+    nb_real tail[LANES];
     for (size_t k = 0; k < LANES; k++)
-        s += part[k];
+        tail[k] = i + k < n ? x[i + k] : -(nb_part)INFINITY;
+    NB_LOOP
+    for (size_t k = 0; k < LANES; k++)
+        tail[k] = nb_exp(tail[k] - m);
+    for (size_t k = 0; i < n; k++)
+        y[i++] = tail[k];
+}
+
+/* Their sum alone. */
+static nb_sum exponential_sum(size_t n, const nb_real *x, nb_part m)
+{
+    enum { CHUNK = 256 };
+    nb_real y[CHUNK];
+    nb_sum s = 0;
+    for (size_t i = 0, width; i < n; i += width) {
+        width = n - i < CHUNK ? n - i : CHUNK;
+        exponentials(width, x + i, m, y);
+        s += NB(nb_total)(width, y);
+    }
     return s;
 }
 
@@ -94,15 +105,17 @@ nb_real NB(nb_row_logsumexp)(size_t n, const nb_real *x)
         return -INFINITY;
     if (isinf(m))
         m = 0; /* infinite or NaN as IEEE says */
-    return m + nb_log((nb_real)exponentials(n, x, m, NULL));
+    return m + nb_log((nb_real)exponential_sum(n, x, m));
 }
 
 void NB(nb_row_softmax)(size_t n, const nb_real *x, nb_real *y)
 {
-    if (is_void(n, x))
+    if (is_void(n, x)) {
         fill(n, 0, y);
-    else
-        times(n, (nb_real)(1 / exponentials(n, x, greatest(n, x), y)), y);
+        return;
+    }
+    exponentials(n, x, greatest(n, x), y);
+    times(n, (nb_real)(1 / NB(nb_total)(n, y)), y);
 }
 
 NB_SIMD static void subtract(size_t n, const nb_real *x, nb_part m, nb_real l, nb_real *y)
@@ -118,7 +131,7 @@ static void log_softmax(size_t n, const nb_real *x, nb_real *y)
     if (is_void(n, x))
         fill(n, -INFINITY, y);
     else
-        subtract(n, x, m, nb_log((nb_real)exponentials(n, x, m, NULL)), y);
+        subtract(n, x, m, nb_log((nb_real)exponential_sum(n, x, m)), y);
 }
 
 /* dx = y (g - <g, y>) */

@@ -157,7 +157,9 @@ static int put_entries(struct nb_text *t, const struct nb_tensor *x, size_t firs
         char *p = t->v + t->n;
         if (i > 0)
             *p++ = ',';
-        t->n = (size_t)(write_entry(p, x, first + i) - t->v);
+        p = write_entry(p, x, first + i);
+        *p = 0;
+        t->n = (size_t)(p - t->v);
     }
     return 0;
 }
