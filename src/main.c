@@ -2,6 +2,7 @@
 #include "http/decode.h"
 #include "http/handlers.h"
 #include "http/options.h"
+#include "http/probe.h"
 #include "http/server.h"
 #include "http/yaml.h"
 #include "nabla/blas.h"
@@ -15,12 +16,13 @@
 #include <unistd.h>
 
 /* What the command line may ask for besides options of options.def. */
-enum { HELP = 1000, VERSION, CONFIG, PRINT_CONFIG, ROUTES, MODULES_YAML, ERRORS_YAML, MANUAL_OPTIONS };
+enum { HELP = 1000, VERSION, CONFIG, PROBE, PRINT_CONFIG, ROUTES, MODULES_YAML, ERRORS_YAML, MANUAL_OPTIONS };
 
 static const struct option commands[] = {
     {"help", no_argument, NULL, HELP},
     {"version", no_argument, NULL, VERSION},
     {"config", required_argument, NULL, CONFIG},
+    {"probe", required_argument, NULL, PROBE},
     {"print-config", no_argument, NULL, PRINT_CONFIG},
     {"routes", no_argument, NULL, ROUTES},
     {"modules-yaml", no_argument, NULL, MODULES_YAML},
@@ -28,6 +30,8 @@ static const struct option commands[] = {
     {"manual-options", no_argument, NULL, MANUAL_OPTIONS},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const char *probed; /* the address of --probe */
 
 static int fail(const struct nb_error *e)
 {
@@ -62,6 +66,8 @@ static int walk(int argc, char **argv, const struct option *list, bool set, int 
     while ((c = getopt_long(argc, argv, "", list, NULL)) != -1) {
         if (c == '?')
             return nb_fail(e, NB_E_bad_parameter, "see nablad --help");
+        if (c == PROBE)
+            probed = optarg;
         if (c == CONFIG)
             *file = optarg;
         else if (c >= HELP)
@@ -94,6 +100,7 @@ static void print_help(void)
          "  nablad [options]            serve until SIGTERM or SIGINT\n\n"
          "  --config FILE               read options from a JSON object: {\"port\": 8081, \"data\": \"/var/lib/nablad\"}\n"
          "  --print-config              print the options in force as such a file, and end\n"
+         "  --probe URL                 ask a daemon, say http://127.0.0.1:8080/livez; status 0 if it is well\n"
          "  --routes                    print what there is to ask, and end\n"
          "  --modules-yaml              print the catalogue of modules, and end\n"
          "  --errors-yaml               print the list of errors, and end\n"
@@ -200,6 +207,8 @@ int main(int argc, char **argv)
     int command = 0;
     if (read_options(argc, argv, &command, &e))
         return fail(&e);
+    if (command == PROBE)
+        return nb_probe(probed, &e) ? fail(&e) : EXIT_SUCCESS;
     if (command)
         return print_something(command);
     if (nb_blas_start(&e) || nb_seed_start(&e) || catch_signals(&e))

@@ -54,7 +54,7 @@ static struct nb_tensors tensors(const char *text)
     return l;
 }
 
-static double at(const struct nb_tensors *l, const char *name, size_t i)
+static inline double at(const struct nb_tensors *l, const char *name, size_t i)
 {
     double v;
     struct nb_tensor *t = nb_tensors_find(l, name);

@@ -90,7 +90,7 @@ struct nb_call {
     int nin, nout, nw;
     const struct nb_tensor *in;  /* data NULL: an optional input that is absent */
     const struct nb_tensor *w;   /* in the order infer listed them, buffers too */
-    const struct nb_tensor *out; /* forward writes all of them */
+    const struct nb_tensor *out; /* forward writes all of them, backward may read them */
     const struct nb_tensor *gout; /* backward: the cotangents, never NULL */
     const struct nb_tensor *gin; /* backward writes (does not add) those whose data is not NULL */
     const struct nb_tensor *gw;  /* the same for learned tensors */

@@ -8,6 +8,9 @@
 #include <math.h>
 #include <stddef.h>
 #undef I
+#ifndef CMPLX /* clang 14 with glibc */
+#define CMPLX(x, y) __builtin_complex((double)(x), (double)(y))
+#endif
 
 #ifndef NB_BUILD
 #error "NB_BUILD is 0, 1 or 2"

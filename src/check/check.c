@@ -4,7 +4,6 @@
 #include "check/point.h"
 #include "check/verdict.h"
 #include "graph/ask.h"
-#include <complex.h>
 #include <math.h>
 #include <string.h>
 

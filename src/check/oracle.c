@@ -1,6 +1,5 @@
 /* oracle - the complex step and extrapolated central differences. */
 #include "check/oracle.h"
-#include <complex.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -153,6 +152,7 @@ static void keep_best(const struct rung *mid, const struct rung *near, struct nb
     if (n->found && bar >= n->bar)
         return;
     n->found = true;
+    n->moved = near->moved || mid->moved;
     n->value = (4 * near->value - mid->value) / 3;
     n->bar = bar;
 }
@@ -165,21 +165,18 @@ int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double
     *n = (struct nb_estimate){0};
     if (climb(&l, h, &far, e) || climb(&l, h / 2, &mid, e) || climb(&l, h / 4, &near, e))
         return -1;
-    n->moved = far.moved || mid.moved || near.moved;
     h /= 4;
-    for (int k = 0; n->moved; k++) {
+    for (int k = 0;; k++) {
         if (accepted(&far, &mid, &near))
             keep_best(&mid, &near, n);
         bool done = n->found && (n->bar <= 1e-6 * fabs(n->value) || near.rounding > 4 * n->bar);
-        if (done || k == HALVINGS || !near.moved)
+        if (done || k == HALVINGS)
             break;
         far = mid;
         mid = near;
         if (climb(&l, h /= 2, &near, e))
             return -1;
     }
-    if (!n->moved)
-        n->found = true;
     return 0;
 }
 

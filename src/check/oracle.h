@@ -5,6 +5,10 @@
 #ifndef NABLA_ORACLE_H
 #define NABLA_ORACLE_H
 #include "graph/session.h"
+#include <complex.h>
+#ifndef CMPLX /* clang 14 with glibc */
+#define CMPLX(x, y) __builtin_complex((double)(x), (double)(y))
+#endif
 
 struct nb_estimate {
     double value, bar; /* |value - truth| <= bar */

@@ -52,7 +52,7 @@ struct nb_ruling nb_judge(const struct nb_entry *x)
     struct nb_ruling r = {.value = sharp ? x->z.value : x->d.value, .bar = sharp ? x->z.bar : x->d.bar};
     double a = x->candidate, d = fabs(a - r.value), m = larger(a, r.value);
     double rho = x->eps > 1e-10 ? 64 * x->eps : RHO, near = rho * m + r.bar, far = near + 8 * x->eps * x->reach;
-    r.error = m > 0 ? d / m : 0;
+    r.error = !isfinite(a) ? INFINITY : m > 0 ? d / m : 0;
     if (!isfinite(a))
         return rule(r, NB_WRONG, "not_finite");
     if (!oracles_agree(x)) {

@@ -1,7 +1,7 @@
 /* BatchNorm1d, BatchNorm2d, BatchNorm3d: every channel gets mean 0 and variance 1 over the batch.
  *
- * The input is [batch][channels][run]: runs of adjacent entries of one channel. The loops go along the runs, one channel
- * after the other; where there are none (run = 1) they go along the channels. */
+ * The input is [batch][channels][run]: runs of adjacent entries of one channel. The loops go along the runs, one
+ * channel after the other; where there are none (run = 1) they go along the channels. */
 #include "modules/norm.h"
 #include <string.h>
 
@@ -16,12 +16,12 @@ enum { WEIGHT, BIAS, BUFFERS }; /* without affine the buffers come first */
 struct view {
     const struct args *a;
     size_t batch, channels, run;
-    size_t width;                       /* channels that are done at a time */
-    double count;                       /* entries of one channel */
-    bool batch_stats;                   /* statistics of the batch, not the running ones */
+    size_t width;     /* channels that are done at a time */
+    double count;     /* entries of one channel */
+    bool batch_stats; /* statistics of the batch, not the running ones */
     struct nb_moments m;
-    nb_sum *s, *t;    /* two sums for each channel */
-    nb_real *k[3];    /* coefficients for each channel */
+    nb_sum *s, *t;               /* two sums for each channel */
+    nb_real *k[3];               /* coefficients for each channel */
     const nb_real *gamma, *beta; /* NULL: 1 and 0 */
 };
 
@@ -352,15 +352,17 @@ static const struct nb_arg args[] = {
 };
 
 #define ROW                                                                                                            \
-    .onnx = "BatchNormalization", .formula = "y = \\gamma \\hat x + \\beta,\\quad "                                     \
-                                             "\\hat x = \\frac{x - \\mu}{\\sqrt{v + \\varepsilon}}",                   \
+    .onnx = "BatchNormalization",                                                                                      \
+    .formula = "y = \\gamma \\hat x + \\beta,\\quad "                                                                  \
+               "\\hat x = \\frac{x - \\mu}{\\sqrt{v + \\varepsilon}}",                                                 \
     .derivative = "dx = \\frac{\\gamma}{\\sqrt{v + \\varepsilon}} \\bigl(g - \\operatorname{mean}(g) - "               \
                   "\\hat x \\operatorname{mean}(g \\hat x)\\bigr),\\quad d\\gamma = \\sum g \\hat x,\\quad "           \
                   "d\\beta = \\sum g;\\quad \\text{eval: } dx = \\frac{\\gamma}{\\sqrt{v + \\varepsilon}}\\,g",        \
     .source = "Ioffe, Szegedy 2015",                                                                                   \
-    .note = "In train mode mean and (biased) variance are those of the batch, in eval mode the running ones, which only " \
-            "training steps change, with the unbiased variance. The sum of dx over a channel is 0, and with g of all " \
-            "ones dx is 0: check with other cotangents. ONNX's momentum 0.9 is 0.1 here.",                             \
+    .note =                                                                                                            \
+        "In train mode mean and (biased) variance are those of the batch, in eval mode the running ones, which only "  \
+        "training steps change, with the unbiased variance. The sum of dx over a channel is 0, and with g of all "     \
+        "ones dx is 0: check with other cotangents. ONNX's momentum 0.9 is 0.1 here.",                                 \
     .args = args, .args_size = sizeof(struct args), .inputs = inputs, .forward = forward, .backward = backward,        \
     .jacobian = "C"
 

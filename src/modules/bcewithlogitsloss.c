@@ -10,7 +10,8 @@ struct args {
 static inline nb_part pos_weight(const struct args *a, size_t i)
 {
     return a->pos_weight.n > 1 ? (nb_part)a->pos_weight.v[i % a->pos_weight.n]
-                               : a->pos_weight.n ? (nb_part)a->pos_weight.v[0] : 1;
+           : a->pos_weight.n   ? (nb_part)a->pos_weight.v[0]
+                               : 1;
 }
 
 /* p y softplus(-x) + (1 - y) softplus(x): positive terms only. */
@@ -49,7 +50,7 @@ static inline nb_real dy_of(nb_real x, nb_part p)
 }
 
 NB_SIMD static void slope(const void *args, size_t at, size_t n, const nb_real *x, const nb_real *y, nb_real *dx,
-                                nb_real *dy)
+                          nb_real *dy)
 {
     const struct args *a = args;
     if (a->pos_weight.n <= 1) {

@@ -84,7 +84,8 @@ static int infer(struct nb_infer *s, struct nb_error *e)
     const struct nb_shape *x = &s->in[0];
     char text[200];
     if (x->rank < 2)
-        return nb_fail(e, NB_E_shape_mismatch, "input is %s, wanted is [B, C] or more dimensions: classes are dimension 1",
+        return nb_fail(e, NB_E_shape_mismatch,
+                       "input is %s, wanted is [B, C] or more dimensions: classes are dimension 1",
                        nb_shape_text(x, s->symbols, text, sizeof text));
     if (nb_class_target(s, s->integer[1], e))
         return -1;

@@ -1,8 +1,8 @@
 /* CrossEntropyLoss: softmax, logarithm and cross-entropy in one, on logits.
  *
  * The logits x of one sample cost sum_c q_c (lse(x) - x_c), where q_c = w_c ((1 - eps) y_c + eps / C) and y is a
- * distribution, or 1 at the class and 0 elsewhere. The classes of a sample are adjacent (inner = 1, a row), or the samples
- * are (a column for each). */
+ * distribution, or 1 at the class and 0 elsewhere. The classes of a sample are adjacent (inner = 1, a row), or the
+ * samples are (a column for each). */
 #include "modules/loss.h"
 
 struct args {
@@ -17,7 +17,7 @@ struct view {
     const struct args *a;
     struct nb_classes k;
     const nb_real *x, *y; /* y: distributions, or NULL: */
-    const int64_t *class; /* one for each sample */
+    const int64_t *label; /* one for each sample */
     nb_real *e, *inverse, *lse;
 };
 
@@ -25,7 +25,7 @@ static struct view view_of(const struct nb_call *c)
 {
     struct view v = {.a = c->args, .k = nb_classes_of(&c->in[0].shape), .x = c->in[0].data};
     if (c->in[1].dtype == NB_I64)
-        v.class = c->in[1].data;
+        v.label = c->in[1].data;
     else
         v.y = c->in[1].data;
     v.e = c->saved;
@@ -51,7 +51,7 @@ static inline nb_part shift(nb_part greatest)
 /* Whole vectors only, the last one filled up: a value gives the same bits wherever it stands. */
 NB_SIMD static void soften_row(size_t n, const nb_real *x, nb_real *e, nb_real *inverse, nb_real *lse)
 {
-    enum { LANES = 16 };
+    enum { LANES = NB_BUILD == 2 ? 1 : 16 };
     nb_real last[LANES] = {0};
     size_t whole = n / LANES * LANES;
     nb_part m = -INFINITY;
@@ -126,31 +126,31 @@ static void soften(const struct view *v)
 
 static bool ignored(const struct view *v, size_t r)
 {
-    return v->class && v->class[r] == v->a->ignore_index;
+    return v->label && v->label[r] == v->a->ignore_index;
 }
 
-static double weight(const struct view *v, size_t class)
+static double weight(const struct view *v, size_t c)
 {
-    return v->a->weight.n ? v->a->weight.v[class] : 1;
+    return v->a->weight.n ? v->a->weight.v[c] : 1;
 }
 
 /* A single q is not 0: a class number and no smoothing. */
 static bool single(const struct view *v)
 {
-    return v->class && v->a->smoothing == 0;
+    return v->label && v->a->smoothing == 0;
 }
 
-static nb_sum q_of(const struct view *v, size_t r, size_t class)
+static nb_sum q_of(const struct view *v, size_t r, size_t c)
 {
-    nb_sum y = v->class ? (nb_sum)(v->class[r] == (int64_t)class) : v->y[nb_row(&v->k, r) + class * v->k.inner];
-    return weight(v, class) * ((1 - v->a->smoothing) * y + v->a->smoothing / (double)v->k.classes);
+    nb_sum y = v->label ? (nb_sum)(v->label[r] == (int64_t)c) : v->y[nb_row(&v->k, r) + c * v->k.inner];
+    return weight(v, c) * ((1 - v->a->smoothing) * y + v->a->smoothing / (double)v->k.classes);
 }
 
 static nb_sum sum_of_q(const struct view *v, size_t r)
 {
     nb_sum s = 0;
     if (single(v))
-        return weight(v, (size_t)v->class[r]);
+        return weight(v, (size_t)v->label[r]);
     for (size_t c = 0; c < v->k.classes; c++)
         s += q_of(v, r, c);
     return s;
@@ -160,10 +160,10 @@ static nb_sum sum_of_q(const struct view *v, size_t r)
 static double divisor(const struct view *v)
 {
     double s = 0;
-    if (v->a->reduction != NB_MEAN || !v->class)
+    if (v->a->reduction != NB_MEAN || !v->label)
         return nb_divisor(v->a->reduction, v->k.rows, v->k.outer);
     for (size_t r = 0; r < v->k.rows; r++)
-        s += ignored(v, r) ? 0 : weight(v, (size_t)v->class[r]);
+        s += ignored(v, r) ? 0 : weight(v, (size_t)v->label[r]);
     return s;
 }
 
@@ -203,7 +203,7 @@ static nb_sum loss_of(const struct view *v, size_t r)
     if (ignored(v, r))
         return 0;
     if (single(v))
-        return weight(v, (size_t)v->class[r]) * (v->lse[r] - x[(size_t)v->class[r] * step]);
+        return weight(v, (size_t)v->label[r]) * (v->lse[r] - x[(size_t)v->label[r] * step]);
     for (size_t c = 0; c < v->k.classes; c++) {
         nb_sum q = q_of(v, r, c);
         loss += q == 0 ? 0 : q * (v->lse[r] - x[c * step]);
@@ -216,7 +216,7 @@ static int forward(const struct nb_call *c, struct nb_error *e)
     struct view v = view_of(c);
     nb_real *out = c->out[0].data;
     nb_sum all = 0;
-    if (v.class && nb_check_classes(c, v.k.classes, v.a->ignore_index, e))
+    if (v.label && nb_check_classes(c, v.k.classes, v.a->ignore_index, e))
         return -1;
     if (v.a->reduction == NB_MEAN && all_ignored(&v))
         return nb_all_ignored(e);
@@ -264,7 +264,7 @@ static void input_backward(const struct view *v, const nb_real *share, nb_real *
         if (share[r] == 0)
             continue;
         if (single(v))
-            to[(size_t)v->class[r] * step] -= share[r] * (nb_part)weight(v, (size_t)v->class[r]);
+            to[(size_t)v->label[r] * step] -= share[r] * (nb_part)weight(v, (size_t)v->label[r]);
         for (size_t c = 0; !single(v) && c < n; c++)
             to[c * step] -= (nb_real)(share[r] * q_of(v, r, c));
     }
@@ -292,7 +292,7 @@ static int backward(const struct nb_call *c, struct nb_error *e)
         share[r] = ignored(&v, r) ? 0 : (nb_real)(g[v.a->reduction == NB_EACH ? r : 0] / d);
     if (c->gin[0].data)
         input_backward(&v, share, f, c->gin[0].data);
-    if (c->gin[1].data && !v.class)
+    if (c->gin[1].data && !v.label)
         target_backward(&v, share, c->gin[1].data);
     return 0;
 }
@@ -327,12 +327,14 @@ const struct nb_module NB(nb_module_crossentropyloss)[] = {
         .summary = "Cross-entropy of the softmax of logits with a class, or with a distribution.",
         .formula = "y_b = w_{t_b}\\bigl(\\operatorname{lse}(x_b) - x_{b\\,t_b}\\bigr);\\quad \\text{distributions: } "
                    "y_b = \\sum_c w_c\\,t_{bc} \\bigl(\\operatorname{lse}(x_b) - x_{bc}\\bigr)",
-        .derivative = "dx_{bi} = g_b\\,w_{t_b}\\bigl(\\operatorname{softmax}(x_b)_i - [i = t_b]\\bigr);\\quad "
-                      "dx_{bi} = g_b\\Bigl(\\bigl(\\textstyle\\sum_c w_c\\,t_{bc}\\bigr)\\operatorname{softmax}(x_b)_i - "
-                      "w_i\\,t_{bi}\\Bigr),\\ dt_{bi} = g_b\\,w_i\\,(\\operatorname{lse}(x_b) - x_{bi})",
-        .note = "Classes are dimension 1 of the input (0 if it is the only one). The target is int64 class numbers of "
-                "the shape without it, or distributions of the input's shape, which need not sum to 1. The mean divides "
-                "by the weights of the classes of the samples that are not ignored; distributions: by their number.",
+        .derivative =
+            "dx_{bi} = g_b\\,w_{t_b}\\bigl(\\operatorname{softmax}(x_b)_i - [i = t_b]\\bigr);\\quad "
+            "dx_{bi} = g_b\\Bigl(\\bigl(\\textstyle\\sum_c w_c\\,t_{bc}\\bigr)\\operatorname{softmax}(x_b)_i - "
+            "w_i\\,t_{bi}\\Bigr),\\ dt_{bi} = g_b\\,w_i\\,(\\operatorname{lse}(x_b) - x_{bi})",
+        .note =
+            "Classes are dimension 1 of the input (0 if it is the only one). The target is int64 class numbers of "
+            "the shape without it, or distributions of the input's shape, which need not sum to 1. The mean divides "
+            "by the weights of the classes of the samples that are not ignored; distributions: by their number.",
         .args = args,
         .args_size = sizeof(struct args),
         .inputs = nb_label_ports,

@@ -12,7 +12,7 @@ static int infer(struct nb_infer *s, struct nb_error *e)
     return nb_axis_in(s, "dim", args->dim, s->in[0].rank, e) < 0 ? -1 : 0;
 }
 
-/* Running sums of the n entries `step` apart; a negative step goes from the end. */
+/* Running sums of n entries; a negative step goes from the end. */
 static void run(size_t n, ptrdiff_t step, const nb_real *x, nb_real *y)
 {
     nb_sum s = 0;
@@ -20,18 +20,31 @@ static void run(size_t n, ptrdiff_t step, const nb_real *x, nb_real *y)
         y[i] = (nb_real)(s += x[i]);
 }
 
+/* The same for neighbouring columns at once, row by row. */
+static void run_columns(size_t n, size_t columns, ptrdiff_t step, const nb_real *x, nb_real *y)
+{
+    enum { BLOCK = 64 };
+    for (size_t first = 0; first < columns; first += BLOCK) {
+        nb_sum s[BLOCK] = {0};
+        size_t width = columns - first < BLOCK ? columns - first : BLOCK;
+        ptrdiff_t at = (ptrdiff_t)first;
+        for (size_t i = 0; i < n; i++, at += step)
+            for (size_t k = 0; k < width; k++)
+                y[at + (ptrdiff_t)k] = (nb_real)(s[k] += x[at + (ptrdiff_t)k]);
+    }
+}
+
 static void run_all(const void *p, const struct nb_shape *s, bool back, const nb_real *x, nb_real *y)
 {
     const struct args *args = p;
     struct nb_around a = nb_around_of(s, nb_axis(args->dim, s->rank));
+    size_t all = a.n * a.inner, first = back && a.n ? all - a.inner : 0;
     ptrdiff_t step = back ? -(ptrdiff_t)a.inner : (ptrdiff_t)a.inner;
-    if (a.n == 0)
-        return;
-    for (size_t o = 0; o < a.outer; o++)
-        for (size_t i = 0; i < a.inner; i++) {
-            size_t first = (o * a.n + (back ? a.n - 1 : 0)) * a.inner + i;
+    for (size_t o = 0; o < a.outer; o++, first += all)
+        if (a.inner == 1)
             run(a.n, step, x + first, y + first);
-        }
+        else
+            run_columns(a.n, a.inner, step, x + first, y + first);
 }
 
 static int forward(const struct nb_call *c, struct nb_error *e)

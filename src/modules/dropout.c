@@ -88,8 +88,9 @@ const struct nb_module NB(nb_module_dropout)[] = {
         .formula = "y = \\frac{x\\,m}{1 - p},\\quad m \\sim \\text{Bernoulli}(1 - p);\\quad \\text{eval: } y = x",
         .derivative = "dx = \\frac{g\\,m}{1 - p};\\quad \\text{eval: } dx = g",
         .source = "Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014",
-        .note = "The mask is noise: drawn once for a request, held in all probes of a check, used as given when it is fed. "
-                "The mean of y is x; its variance grows by x^2 p/(1-p).",
+        .note =
+            "The mask is noise: drawn once for a request, held in all probes of a check, used as given when it is fed. "
+            "The mean of y is x; its variance grows by x^2 p/(1-p).",
         .args = args,
         .args_size = sizeof(struct args),
         .inputs = inputs,

@@ -1,13 +1,31 @@
 /* Max, Min, ArgMax over dimensions. Of equal entries the first counts; the first NaN counts before all. */
 #include "modules/reduce.h"
 
-/* Place of the greatest (sign 1) or smallest (-1) entry of a row that has any. */
-static size_t first(size_t n, const nb_real *x, int sign)
+/* Is an entry beyond top, or NaN? */
+NB_SIMD static bool any_beyond(size_t n, const nb_real *x, nb_part sign, nb_part top)
 {
+    int found = 0;
+    for (size_t i = 0; i < n; i++)
+        found |= !(sign * nb_re(x[i]) <= top);
+    return found;
+}
+
+/* Place of the greatest (sign 1) or smallest (-1) entry of a row that has any. Most blocks hold none that is better. */
+static size_t first(size_t n, const nb_real *x, nb_part sign)
+{
+    enum { BLOCK = 64 };
     size_t best = 0;
-    for (size_t i = 1; i < n && nb_re(x[best]) == nb_re(x[best]); i++)
-        if (!((nb_part)sign * nb_re(x[i]) <= (nb_part)sign * nb_re(x[best])))
-            best = i;
+    nb_part top = -(nb_part)INFINITY;
+    for (size_t i = 0; i < n && top == top; i += BLOCK) {
+        size_t width = n - i < BLOCK ? n - i : BLOCK;
+        if (!any_beyond(width, x + i, sign, top))
+            continue;
+        for (size_t k = i; k < i + width && top == top; k++)
+            if (!(sign * nb_re(x[k]) <= top)) {
+                best = k;
+                top = sign * nb_re(x[k]);
+            }
+    }
     return best;
 }
 

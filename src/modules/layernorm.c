@@ -180,7 +180,8 @@ const struct nb_module NB(nb_module_layernorm)[] = {
         .type = "LayerNorm",
         .onnx = "LayerNormalization",
         .summary = "Gives every sample mean 0 and variance 1 over its last dimensions, then a learned scale and shift.",
-        .formula = "y = \\gamma \\hat x + \\beta,\\quad \\hat x = \\frac{x - \\mu}{q},\\quad q = \\sqrt{v + \\varepsilon}",
+        .formula =
+            "y = \\gamma \\hat x + \\beta,\\quad \\hat x = \\frac{x - \\mu}{q},\\quad q = \\sqrt{v + \\varepsilon}",
         .derivative = "h = g \\gamma;\\quad dx = \\frac1q \\bigl(h - \\operatorname{mean}(h) - "
                       "\\hat x \\operatorname{mean}(h \\hat x)\\bigr),\\quad d\\gamma = \\sum g \\hat x,\\quad "
                       "d\\beta = \\sum g",

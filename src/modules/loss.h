@@ -151,7 +151,7 @@ static inline struct nb_shape nb_without_classes(const struct nb_shape *s)
     return out;
 }
 
-/* The target of a loss over classes, input 1: numbers of the shape without classes, or (integer false) distributions. */
+/* Input 1 of a loss over classes: class numbers of the shape without classes, or (integer false) distributions. */
 static inline int nb_class_target(const struct nb_infer *s, bool integer, struct nb_error *e)
 {
     char in[200], want[200], came[200];
@@ -264,7 +264,8 @@ static inline nb_sum nb_terms_run(const struct nb_call *c, const struct nb_terms
     nb_sum s = 0;
     for (size_t k, end = from + n; from < end; from += k) {
         k = nb_chunk(end - from);
-        f->value(c->args, from, k, (const nb_real *)c->in[0].data + from, nb_target(c, f, from, k, y), t ? t + from : own);
+        f->value(c->args, from, k, (const nb_real *)c->in[0].data + from, nb_target(c, f, from, k, y),
+                 t ? t + from : own);
         s += t ? 0 : NB(nb_total)(k, own);
     }
     return s;

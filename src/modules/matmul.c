@@ -57,8 +57,8 @@ static void multiply(const struct product *p, const nb_real *a, const nb_real *b
 {
     for (size_t i = 0; i < p->batch; i++)
         NB(nb_gemm)
-        (false, false, p->m, p->n, p->k, a + source(&p->a, &p->out, i) * p->m * p->k,
-         b + source(&p->b, &p->out, i) * p->k * p->n, 0, y + i * p->m * p->n);
+    (false, false, p->m, p->n, p->k, a + source(&p->a, &p->out, i) * p->m * p->k,
+     b + source(&p->b, &p->out, i) * p->k * p->n, 0, y + i * p->m * p->n);
 }
 
 /* 1 if the gradients of several matrices of the batch are added up in one; then it is cleared first. */
@@ -77,8 +77,8 @@ static void slope_a(const struct product *p, const nb_real *g, const nb_real *b,
     int beta = starts_at_zero(p, &p->a, p->m * p->k, da);
     for (size_t i = 0; i < p->batch; i++)
         NB(nb_gemm)
-        (false, true, p->m, p->k, p->n, g + i * p->m * p->n, b + source(&p->b, &p->out, i) * p->k * p->n, beta,
-         da + source(&p->a, &p->out, i) * p->m * p->k);
+    (false, true, p->m, p->k, p->n, g + i * p->m * p->n, b + source(&p->b, &p->out, i) * p->k * p->n, beta,
+     da + source(&p->a, &p->out, i) * p->m * p->k);
 }
 
 /* db = a' g */
@@ -87,8 +87,8 @@ static void slope_b(const struct product *p, const nb_real *g, const nb_real *a,
     int beta = starts_at_zero(p, &p->b, p->k * p->n, db);
     for (size_t i = 0; i < p->batch; i++)
         NB(nb_gemm)
-        (true, false, p->k, p->n, p->m, a + source(&p->a, &p->out, i) * p->m * p->k, g + i * p->m * p->n, beta,
-         db + source(&p->b, &p->out, i) * p->k * p->n);
+    (true, false, p->k, p->n, p->m, a + source(&p->a, &p->out, i) * p->m * p->k, g + i * p->m * p->n, beta,
+     db + source(&p->b, &p->out, i) * p->k * p->n);
 }
 
 static int forward(const struct nb_call *c, const struct product *p)
@@ -225,7 +225,7 @@ static int dot_infer(struct nb_infer *s, struct nb_error *e)
         return fail_shapes(s, "a dot product needs a last dimension", e);
     s->out[0] = all;
     s->out[0].rank--;
-    s->work = 3 * nb_known(&all);
+    s->work = 2 * nb_known(&all);
     return 0;
 }
 
@@ -255,11 +255,13 @@ static void dot_slope(const struct nb_call *c, int self, const struct nb_shape *
 {
     size_t count = nb_known(all), rows = nb_known(&c->out[0].shape), n = (size_t)all->dim[all->rank - 1];
     const nb_real *g = c->gout[0].data, *other = operand(&c->in[!self], all, c->work);
-    nb_real *d = (nb_real *)c->work + count;
+    bool whole = nb_shape_same(&c->in[self].shape, all) == 1;
+    nb_real *d = whole ? c->gin[self].data : (nb_real *)c->work + count;
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < n; j++)
             d[i * n + j] = g[i] * other[i * n + j];
-    NB(nb_fold)(all, d, &c->in[self].shape, c->gin[self].data);
+    if (!whole)
+        NB(nb_fold)(all, d, &c->in[self].shape, c->gin[self].data);
 }
 
 static int dot_backward(const struct nb_call *c, struct nb_error *e)

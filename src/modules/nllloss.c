@@ -114,8 +114,9 @@ const struct nb_module NB(nb_module_nllloss)[] = {
         .summary = "The negative log-probability of a class.",
         .formula = "y_b = -w_{t_b}\\,x_{b\\,t_b}",
         .derivative = "dx_{bi} = -g_b\\,w_{t_b}\\,[i = t_b]",
-        .note = "Classes are dimension 1 of the input, log-probabilities. The mean divides by the sum of the weights of "
-                "the samples that are not ignored.",
+        .note =
+            "Classes are dimension 1 of the input, log-probabilities. The mean divides by the sum of the weights of "
+            "the samples that are not ignored.",
         .args = args,
         .args_size = sizeof(struct args),
         .inputs = inputs,

@@ -9,7 +9,7 @@
 
 enum { NB_SUM_REALS = 2 }; /* room for an nb_sum, in nb_reals of whichever build */
 
-/* Of each group: mean = high + low, scale = 1/sqrt(variance + eps). The normalised entry is ((x - high) - low) scale. */
+/* Of each group: mean = high + low, scale = 1/sqrt(variance + eps). Normalised is ((x - high) - low) scale. */
 struct nb_moments {
     nb_real *high, *low, *scale;
 };

@@ -199,9 +199,12 @@ struct norm {
 static size_t largest(size_t n, const nb_real *x)
 {
     size_t best = 0;
-    for (size_t i = 1; i < n && nb_re(x[best]) == nb_re(x[best]); i++)
-        if (!(nb_re(nb_abs(x[i])) <= nb_re(nb_abs(x[best]))))
+    nb_part top = 0;
+    for (size_t i = 0; i < n && top == top; i++)
+        if (!(nb_re(nb_abs(x[i])) <= top)) {
             best = i;
+            top = nb_re(nb_abs(x[i]));
+        }
     return best;
 }
 

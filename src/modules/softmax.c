@@ -16,9 +16,11 @@ NB_SIMD static nb_part greatest(size_t n, const nb_real *x)
     size_t i = 0;
     for (size_t k = 0; k < LANES; k++)
         top[k] = -INFINITY;
-    for (; i + LANES <= n; i += LANES)
+    for (; i + LANES <= n; i += LANES) {
+        NB_LOOP
         for (size_t k = 0; k < LANES; k++)
             top[k] = nb_re(x[i + k]) > top[k] ? nb_re(x[i + k]) : top[k];
+    }
     for (; i < n; i++)
         m = nb_re(x[i]) > m ? nb_re(x[i]) : m;
     for (size_t k = 0; k < LANES; k++)
@@ -40,7 +42,7 @@ NB_SIMD static void exponentials(size_t n, const nb_real *x, nb_part m, nb_real 
         return;
     nb_real tail[LANES];
     for (size_t k = 0; k < LANES; k++)
-        tail[k] = i + k < n ? x[i + k] : -(nb_part)INFINITY;
+        tail[k] = i + k < n ? x[i + k] : x[i];
     NB_LOOP
     for (size_t k = 0; k < LANES; k++)
         tail[k] = nb_exp(tail[k] - m);
@@ -175,24 +177,20 @@ static int infer(struct nb_infer *s, struct nb_error *e)
     if (nb_axis_in(s, "dim", args->dim, s->in[0].rank, e) < 0)
         return -1;
     s->out[0] = s->in[0];
-    s->saved = nb_known(&s->in[0]);
-    if (s->saved && !rows_of(args, &s->in[0]).dense)
-        s->work = 2 * s->saved;
+    if (nb_known(&s->in[0]) && !rows_of(args, &s->in[0]).dense)
+        s->work = 3 * nb_known(&s->in[0]);
     return 0;
 }
 
-/* The output is kept for backward as rows. */
 static int forward(const struct nb_call *c, void (*row)(size_t n, const nb_real *x, nb_real *y))
 {
     struct nb_rows r = rows_of(c->args, &c->in[0].shape);
-    nb_real *out = c->out[0].data, *y = c->saved ? c->saved : r.dense ? out : c->work;
     const nb_real *x = nb_rows_read(&r, c->in[0].data, c->work);
+    nb_real *y = r.dense ? c->out[0].data : c->work;
     for (size_t i = 0; i < r.rows; i++)
         row(r.n, x + i * r.n, y + i * r.n);
     if (!r.dense)
-        NB(nb_place)(&r.layout, y, out);
-    else if (y != out)
-        memcpy(out, y, r.rows * r.n * sizeof *y);
+        NB(nb_place)(&r.layout, y, c->out[0].data);
     return 0;
 }
 
@@ -202,8 +200,10 @@ static int backward(const struct nb_call *c,
     if (!c->gin[0].data)
         return 0;
     struct nb_rows r = rows_of(c->args, &c->in[0].shape);
-    const nb_real *y = c->saved, *g = nb_rows_read(&r, c->gout[0].data, c->work);
-    nb_real *dx = r.dense ? c->gin[0].data : (nb_real *)c->work + r.rows * r.n;
+    size_t count = r.rows * r.n;
+    nb_real *work = c->work, *dx = r.dense ? c->gin[0].data : work;
+    const nb_real *y = nb_rows_read(&r, c->out[0].data, r.dense ? NULL : work + count);
+    const nb_real *g = nb_rows_read(&r, c->gout[0].data, r.dense ? NULL : work + 2 * count);
     for (size_t i = 0; i < r.rows; i++)
         row(r.n, y + i * r.n, g + i * r.n, dx + i * r.n);
     if (!r.dense)

@@ -63,8 +63,9 @@ const struct nb_module NB(nb_module_weightdecay)[] = {
         .summary = "Half the squared norm of learned tensors: a term of the loss that keeps them small.",
         .formula = "y = \\tfrac12 \\lambda \\sum w^2",
         .derivative = "dw = g\\,\\lambda\\,w",
-        .note = "Takes no inputs: params selects the tensors. The weight_decay of the optimisers adds the same lambda w to "
-                "the gradient: use one of the two.",
+        .note =
+            "Takes no inputs: params selects the tensors. The weight_decay of the optimisers adds the same lambda w to "
+            "the gradient: use one of the two.",
         .args = args,
         .args_size = sizeof(struct args),
         .inputs = inputs,

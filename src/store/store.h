@@ -1,4 +1,5 @@
-/* store.h - the one interface to what is kept. SQLite (metadata) and content-addressed safetensors files (weights) below it.
+/* store.h - the one interface to what is kept. SQLite (metadata) and content-addressed safetensors files (weights)
+ * below it.
  *
  * A call that returns 0 has its change on disk: kill -9 at any moment leaves the old or the new state. One daemon per
  * directory (a lock file). All functions may be called from any thread. Graphs are built on first use and kept. */
@@ -10,9 +11,9 @@ struct nb_store;
 
 struct nb_entry {
     char name[65];
-    int64_t revision;          /* 1, 2, ... grows with every change of the graph or its parameters */
+    int64_t revision;              /* 1, 2, ... grows with every change of the graph or its parameters */
     char created[25], updated[25]; /* RFC 3339, UTC, "2026-11-23T10:15:42Z" */
-    char parameters[65];       /* SHA-256 of the safetensors file */
+    char parameters[65];           /* SHA-256 of the safetensors file */
     int64_t parameter_count;
 };
 
@@ -20,8 +21,10 @@ struct nb_store *nb_store_open(const char *directory, struct nb_error *e);
 void nb_store_close(struct nb_store *s);
 
 /* Names match [A-Za-z0-9_.-]{1,64} and are not "." or "..": bad_name. */
-int nb_store_create(struct nb_store *s, const char *name, struct nb_graph *g, struct nb_entry *info, struct nb_error *e); /* graph_exists, limit graphs */
-int nb_store_replace(struct nb_store *s, const char *name, struct nb_graph *g, bool *created, struct nb_entry *info, struct nb_error *e);
+int nb_store_create(struct nb_store *s, const char *name, struct nb_graph *g, struct nb_entry *info,
+                    struct nb_error *e); /* graph_exists, limit graphs */
+int nb_store_replace(struct nb_store *s, const char *name, struct nb_graph *g, bool *created, struct nb_entry *info,
+                     struct nb_error *e);
 int nb_store_remove(struct nb_store *s, const char *name, struct nb_error *e); /* unknown_graph */
 /* New values of all (or, all = false, of the named) parameters, atomically: nb_graph_with under the store's lock. */
 int nb_store_parameters(struct nb_store *s, const char *name, const struct nb_tensors *parameters, bool all,

@@ -4,8 +4,9 @@
 #include "nabla/tensor.h"
 #include <jansson.h>
 
-/* Where tensors stand: a pattern of keys in which * is any key: "/inputs/ *" without the blank. What stands there is
- * lifted whole (a bare number too) and lands in `to` under the name of the key that * matched. */
+/* Where tensors stand: a pattern of keys in which * is any key, or index of an array: "/inputs/ *" without the blank.
+ * What stands there is lifted whole (a bare number too) and lands in `to` under the name of the key that the last *
+ * matched, or without one under the last key. */
 struct nb_lift_rule {
     const char *pattern;
     struct nb_tensors *to;
@@ -13,15 +14,14 @@ struct nb_lift_rule {
 
 /* Scans the body once. `text` has n bytes and one NUL after them. Tensors are NB_F64 (numbers and the strings "NaN",
  * "Infinity", "-Infinity") or NB_I64 0/1 (true, false). *rest is a new reference: the body with every lifted value
- * replaced by its index. Errors: json_syntax (line, column of the body as sent), duplicate_key, bad_tensor with a pointer
- * to the element (ragged arrays, wrong kinds, rank over 8), bad_number (beyond double), limit (json, json_nesting, memory). */
+ * replaced by its index. Errors: json_syntax (line, column of the body as sent), duplicate_key, bad_tensor with a
+ * pointer to the element (ragged arrays, wrong kinds, rank over 8), bad_number (beyond double, or a whole number beyond
+ * 2^53 that no double holds), limit (json, json_nesting, tensors, memory). */
 int nb_lift(const char *text, size_t n, const struct nb_lift_rule *rules, size_t nrules, struct nb_arena *a,
             json_t **rest, struct nb_error *e);
 
-/* A tensor from a JSON tree (small ones: "value" in a graph); same rules, NB_F64. */
-int nb_tensor_from_json(const json_t *j, struct nb_arena *a, struct nb_tensor *t, struct nb_error *e);
-
-/* The longest correct JSON number at p: exact (bit-equal to strtod). Returns its end, or NULL if there is none. */
+/* The longest correct JSON number at p: exact (bit-equal to strtod; infinite beyond the doubles). Returns its end, or
+ * NULL if there is none. *end is there to be read and belongs to no number, like the NUL behind a body. */
 const char *nb_number(const char *p, const char *end, double *value);
 
 #endif

@@ -8,8 +8,8 @@ struct nb_fact {
     const char *key, *value;
 };
 
-/* Decodes a whole file. F32, F64 stay; F16, BF16 widen to F32; integers become NB_I64, BOOL NB_I64. The data are copied.
- * Errors: bad_file with the tensor's name; limit. */
+/* Decodes a whole file. F32, F64 stay; F16, BF16 widen to F32; integers become NB_I64, BOOL NB_I64. The data are
+ * copied. Errors: bad_file with the tensor's name; limit. */
 int nb_safetensors_read(const void *bytes, size_t n, struct nb_arena *a, struct nb_tensors *out, struct nb_error *e);
 /* Encodes; the header is padded so that the data are 8-aligned. facts may be NULL. */
 int nb_safetensors_write(const struct nb_tensors *l, const struct nb_fact *facts, size_t nfacts, struct nb_arena *a,

@@ -1,0 +1,190 @@
+/* database.c - SQLite: write-ahead log, synchronous, one table. */
+#include "store/database.h"
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SCHEMA = 1 };
+
+/* The description is the last column: rows are listed without touching its pages. */
+static const char schema[] =
+    "BEGIN;"
+    "CREATE TABLE graph("
+    "name TEXT PRIMARY KEY, revision INTEGER NOT NULL, created TEXT NOT NULL, updated TEXT NOT NULL,"
+    "parameters TEXT NOT NULL, parameter_count INTEGER NOT NULL, description TEXT NOT NULL) STRICT;"
+    "CREATE INDEX graph_parameters ON graph(parameters);"
+    "PRAGMA user_version = 1;"
+    "COMMIT;";
+
+/* The general text of a result: SQLite's own may name files or statements. */
+static int fail(struct nb_error *e, int result)
+{
+    return nb_fail(e, NB_E_store_failed, "the database says: %s", sqlite3_errstr(result));
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------
+ */
+
+static int pragma(sqlite3 *db, const char *sql, char value[32], struct nb_error *e)
+{
+    sqlite3_stmt *s;
+    int r = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(s);
+    *value = 0;
+    if (r == SQLITE_ROW)
+        snprintf(value, 32, "%s", (const char *)sqlite3_column_text(s, 0));
+    sqlite3_finalize(s);
+    return r == SQLITE_ROW || r == SQLITE_DONE ? 0 : fail(e, r);
+}
+
+static int prepare_schema(sqlite3 *db, struct nb_error *e)
+{
+    char value[32];
+    if (pragma(db, "PRAGMA user_version", value, e))
+        return -1;
+    int version = atoi(value);
+    if (version > SCHEMA)
+        return nb_fail(e, NB_E_store_failed,
+                       "a newer nablad has written the data directory: its schema is %d, this one knows %d", version,
+                       SCHEMA);
+    int r = version == SCHEMA ? SQLITE_OK : sqlite3_exec(db, schema, NULL, NULL, NULL);
+    return r == SQLITE_OK ? 0 : fail(e, r);
+}
+
+static int configure(sqlite3 *db, struct nb_error *e)
+{
+    char value[32];
+    sqlite3_busy_timeout(db, 1000); /* for somebody's backup: writers other than us there must not be */
+    if (pragma(db, "PRAGMA journal_mode = WAL", value, e))
+        return -1;
+    if (strcmp(value, "wal"))
+        return nb_fail(e, NB_E_store_failed, "the data directory is on a file system without a write-ahead log");
+    return pragma(db, "PRAGMA synchronous = FULL", value, e) || prepare_schema(db, e) ? -1 : 0;
+}
+
+sqlite3 *nb_database_open(const char *directory, struct nb_error *e)
+{
+    sqlite3 *db = NULL;
+    char *path = sqlite3_mprintf("%s/nablad.db", directory);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    int r = path ? sqlite3_open_v2(path, &db, flags, NULL) : SQLITE_NOMEM;
+    sqlite3_free(path);
+    if (r != SQLITE_OK)
+        fail(e, r);
+    if (r == SQLITE_OK && configure(db, e) == 0)
+        return db;
+    sqlite3_close(db);
+    return NULL;
+}
+
+void nb_database_close(sqlite3 *db)
+{
+    sqlite3_close(db);
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------------------
+ */
+
+#define COLUMNS "name, revision, created, updated, parameters, parameter_count"
+
+static void take_text(char *to, size_t size, sqlite3_stmt *s, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(s, column);
+    snprintf(to, size, "%s", text ? text : "");
+}
+
+static struct nb_entry take_entry(sqlite3_stmt *s)
+{
+    struct nb_entry x;
+    take_text(x.name, sizeof x.name, s, 0);
+    x.revision = sqlite3_column_int64(s, 1);
+    take_text(x.created, sizeof x.created, s, 2);
+    take_text(x.updated, sizeof x.updated, s, 3);
+    take_text(x.parameters, sizeof x.parameters, s, 4);
+    x.parameter_count = sqlite3_column_int64(s, 5);
+    return x;
+}
+
+int nb_database_each(sqlite3 *db, int (*row)(void *context, const struct nb_entry *entry, struct nb_error *e),
+                     void *context, struct nb_error *e)
+{
+    sqlite3_stmt *s;
+    int r = sqlite3_prepare_v2(db, "SELECT " COLUMNS " FROM graph ORDER BY name", -1, &s, NULL), failed = 0;
+    while (r != SQLITE_DONE && !failed) {
+        r = r == SQLITE_OK || r == SQLITE_ROW ? sqlite3_step(s) : r;
+        if (r == SQLITE_ROW) {
+            struct nb_entry x = take_entry(s);
+            failed = row(context, &x, e);
+        } else if (r != SQLITE_DONE) {
+            failed = fail(e, r);
+        }
+    }
+    sqlite3_finalize(s);
+    return failed;
+}
+
+int nb_database_get(sqlite3 *db, const char *name, struct nb_arena *a, struct nb_entry *entry, char **description,
+                    struct nb_error *e)
+{
+    sqlite3_stmt *s;
+    int r = sqlite3_prepare_v2(db, "SELECT " COLUMNS ", description FROM graph WHERE name = ?", -1, &s, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(s);
+    *description = NULL;
+    if (r == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(s, 6);
+        *entry = take_entry(s);
+        *description = text ? nb_strdup(a, text, e) : NULL;
+        if (!text)
+            nb_fail_memory(e);
+    } else if (r == SQLITE_DONE) {
+        nb_fail(e, NB_E_unknown_graph, "there is no graph %.64s", name);
+    } else {
+        fail(e, r);
+    }
+    sqlite3_finalize(s);
+    return *description ? 0 : -1;
+}
+
+int nb_database_put(sqlite3 *db, const struct nb_entry *x, const char *description, struct nb_error *e)
+{
+    sqlite3_stmt *s;
+    int r = sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO graph(" COLUMNS ", description) VALUES(?,?,?,?,?,?,?)", -1,
+                               &s, NULL);
+    const char *const texts[] = {x->name, NULL, x->created, x->updated, x->parameters, NULL, description};
+    for (int i = 0; i < 7 && r == SQLITE_OK; i++)
+        r = texts[i] ? sqlite3_bind_text(s, i + 1, texts[i], -1, SQLITE_STATIC)
+                     : sqlite3_bind_int64(s, i + 1, i == 1 ? x->revision : x->parameter_count);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(s);
+    sqlite3_finalize(s);
+    return r == SQLITE_DONE ? 0 : fail(e, r);
+}
+
+int nb_database_remove(sqlite3 *db, const char *name, struct nb_error *e)
+{
+    sqlite3_stmt *s;
+    int r = sqlite3_prepare_v2(db, "DELETE FROM graph WHERE name = ?", -1, &s, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(s);
+    sqlite3_finalize(s);
+    return r == SQLITE_DONE ? 0 : fail(e, r);
+}
+
+int nb_database_names(sqlite3 *db, const char *hash)
+{
+    sqlite3_stmt *s;
+    int r = sqlite3_prepare_v2(db, "SELECT 1 FROM graph WHERE parameters = ?", -1, &s, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_bind_text(s, 1, hash, -1, SQLITE_STATIC);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(s);
+    sqlite3_finalize(s);
+    return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : -1;
+}

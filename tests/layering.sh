@@ -1,0 +1,46 @@
+#!/bin/sh
+# A file includes headers of its own layer and of those below, never above; libraries stay where they belong.
+#   core < modules < graph, expr < check < wire, store < http < main
+cd "${top_srcdir:-.}" || exit 1
+bad=0
+say() {
+    echo "$1"
+    bad=1
+}
+
+# layer folder, and the folders it must not include
+forbid() {
+    for above in $2; do
+        found=$(grep -nE "#include \"$above/" "$1"/*.[ch] 2>/dev/null) && say "$1 includes $above: $found"
+    done
+}
+forbid include/nabla "modules graph expr check wire store http"
+forbid src/core "modules graph expr check wire store http"
+forbid src/modules "graph expr check wire store http"
+forbid src/expr "graph check wire store http"
+forbid src/graph "check wire store http"
+forbid src/check "wire store http"
+forbid src/wire "check store http"
+forbid src/store "check http"
+
+# library header, and the folders that may see it
+only() {
+    found=$(grep -rlE "#include <$1" include src --include='*.[ch]' | grep -vE "^src/($2)") && say "<$1> in $found"
+}
+only jansson 'graph|check|wire|store|http|main'
+only microhttpd 'http|main'
+only sqlite3 store
+only nettle store
+only cblas 'core/(kernel|blas)\.c'
+only openblas 'core/(kernel|blas)\.c'
+
+# what a complex build would misread: a modulus, a conjugate
+found=$(grep -nE '\b(fabsf?|fmaxf?|fminf?|cabs|conj|creal|cimag)\(' src/modules/*.c src/modules/*.h) && say "not for three builds: $found"
+found=$(grep -rnE 'ffast-math|ConjTrans' configure.ac Makefile.am src) && say "forbidden: $found"
+ls src/*/*.[ch] | grep -E '/(utils?|common|helpers?|misc)\.[ch]$' && say 'a file says nothing by its name'
+
+# every module file is in modules.am, and the other way round
+on_disk=$(ls src/modules/*.c | LC_ALL=C sort)
+listed=$(grep -o 'src/modules/[a-z0-9_]*\.c' src/modules/modules.am | LC_ALL=C sort)
+[ "$on_disk" = "$listed" ] || say "modules.am and src/modules differ"
+exit $bad
