@@ -115,8 +115,14 @@ static inline int call_infer(struct call *c)
     c->nout = c->m->output_names ? (int)c->m->output_names(c->args).n : 1;
     for (const char *const *o = c->m->outputs; o && *o; o++)
         c->nout = (int)(o - c->m->outputs) + 1;
-    c->infer = (struct nb_infer){.args = c->args, .nin = c->nin, .in = c->shape, .integer = c->integer,
-                                 .train = c->train, .symbols = no_symbols, .arena = &c->arena, .nout = c->nout,
+    c->infer = (struct nb_infer){.args = c->args,
+                                 .nin = c->nin,
+                                 .in = c->shape,
+                                 .integer = c->integer,
+                                 .train = c->train,
+                                 .symbols = no_symbols,
+                                 .arena = &c->arena,
+                                 .nout = c->nout,
                                  .out = c->outs};
     if (c->m->infer(&c->infer, &c->error))
         return -1;
@@ -138,8 +144,8 @@ static inline int call_infer(struct call *c)
 
 static inline struct nb_call call_view(struct call *c)
 {
-    return (struct nb_call){c->args, c->train, c->nin, c->nout, c->nw, c->in, c->w, c->out, c->gout, c->gin, c->gw,
-                            c->saved_data, c->work_data};
+    return (struct nb_call){c->args, c->train, c->nin, c->nout, c->nw,         c->in,       c->w,
+                            c->out,  c->gout,  c->gin, c->gw,   c->saved_data, c->work_data};
 }
 
 static inline int call_run(struct call *c)

@@ -9,6 +9,5 @@ same() {
 }
 same --modules-yaml api/modules.yaml
 same --errors-yaml api/errors.yaml
-same --modules-markdown docs/modules.md
 same --manual man/nablad.8
 exit $bad

@@ -1,4 +1,5 @@
-/* test_losses.c - the losses against closed forms, identities between them, and the places where plain formulas break. */
+/* test_losses.c - the losses against closed forms, identities between them, and the places where plain formulas break.
+ */
 #include "call.h"
 #include <check.h>
 #include <math.h>
@@ -214,7 +215,7 @@ START_TEST(classes_are_distributions)
     double x[B * C], hot[B * C] = {0}, smooth[B * C];
     fill(x, B * C, "x", -3, 3);
     for (size_t i = 0; i < B; i++)
-        hot[i * C + (size_t)class[i]] = 1;
+        hot[i * C + (size_t) class[i]] = 1;
     for (size_t i = 0; i < B * C; i++)
         smooth[i] = 0.7 * hot[i] + 0.3 / C;
     struct call a = whole("CrossEntropyLoss", NULL, "5x17", x, "5", class);
@@ -504,13 +505,14 @@ START_TEST(binary_logits_and_probabilities)
 }
 END_TEST
 
-/* ---- what all have in common -------------------------------------------------------------------------------------- */
+/* ---- what all have in common --------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *type;
     size_t entries; /* of none, for inputs [4, 3] */
 } losses[] = {
-    {"EuclideanLoss", 4}, {"MSELoss", 12}, {"L1Loss", 12},  {"CrossEntropy", 4},       {"CrossEntropyLoss", 4},
+    {"EuclideanLoss", 4}, {"MSELoss", 12}, {"L1Loss", 12},    {"CrossEntropy", 4},       {"CrossEntropyLoss", 4},
     {"HingeLoss", 4},     {"BCELoss", 12}, {"KLDivLoss", 12}, {"BCEWithLogitsLoss", 12},
 };
 

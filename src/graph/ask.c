@@ -394,7 +394,7 @@ static struct nb_planned *planned_new(struct nb_graph *g, enum nb_ask ask, const
     if (!p)
         return nb_fail_memory(e), NULL;
     p->count = 1;
-    nb_arena_init(&p->arena, (size_t)nb_limits.graph_memory);
+    nb_arena_init_graph(&p->arena);
     if (!compile(g, ask, run, p, e))
         return p;
     nb_planned_unref(p);

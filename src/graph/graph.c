@@ -32,7 +32,7 @@ static int initialise(struct nb_graph *g, const struct nb_learned *l, struct nb_
         return copy_given(g, l, l->literal, to, e);
     if (nb_tensor_new(&g->values, g->net.dtype, &g->net.values.v[l->value].shape, to, e))
         return -1;
-    nb_arena_init(&scratch, (size_t)nb_limits.graph_memory);
+    nb_arena_init_graph(&scratch);
     int bad = nb_init_fill(&l->init, nb_stream_of(seed, l->name), to, &scratch, e);
     nb_arena_done(&scratch);
     return bad;
@@ -140,8 +140,8 @@ static struct nb_graph *graph_new(struct nb_shared *shared, struct nb_error *e)
         return nb_fail_memory(e), shared_unref(shared), NULL;
     g->count = 1;
     g->shared = shared;
-    nb_arena_init(&g->arena, (size_t)nb_limits.graph_memory);
-    nb_arena_init(&g->values, (size_t)nb_limits.graph_memory);
+    nb_arena_init_graph(&g->arena);
+    nb_arena_init_graph(&g->values);
     return g;
 }
 
@@ -164,7 +164,7 @@ void nb_graph_unref(struct nb_graph *g)
 static int check_text(json_t *description, struct nb_error *e)
 {
     struct nb_arena scratch;
-    nb_arena_init(&scratch, (size_t)nb_limits.graph_memory);
+    nb_arena_init_graph(&scratch);
     int bad = nb_language_check(description, &scratch, e);
     nb_arena_done(&scratch);
     return bad ? nb_at(e, "graph") : 0;

@@ -2,6 +2,7 @@
 #ifndef NABLA_SNAPSHOT_H
 #define NABLA_SNAPSHOT_H
 #include "graph/ask.h"
+#include "nabla/limits.h"
 #include <pthread.h>
 
 struct nb_cached {
@@ -30,5 +31,12 @@ struct nb_graph {
     struct nb_net net;
     struct nb_tensors parameters;
 };
+
+/* An arena under the limit graph_memory. */
+static inline void nb_arena_init_graph(struct nb_arena *a)
+{
+    nb_arena_init(a, (size_t)nb_limits.graph_memory);
+    a->limit = "graph_memory";
+}
 
 #endif
