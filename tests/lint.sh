@@ -17,8 +17,8 @@ install() {
     npm --prefix "$here" ci --ignore-scripts --no-audit --no-fund
 }
 
-if [ ! -x "$spectral" ]; then
+if [ -z "${SPECTRAL:-}" ] && ! cmp -s "$top/tests/openapi/package-lock.json" "$here/node_modules/as-asked"; then
     install
-    spectral=$here/node_modules/.bin/spectral
+    cp "$top/tests/openapi/package-lock.json" "$here/node_modules/as-asked"
 fi
 "$spectral" lint --fail-severity hint --ruleset "$top/tests/openapi/ruleset.yaml" "$top/api/openapi.yaml"

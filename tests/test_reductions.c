@@ -204,6 +204,7 @@ static const struct row rows[] = {
     {"Var", "{\"correction\": 1}", "4", V(1, 2, 3, 4), V(3), V(5. / 3), V(-3, -1, 1, 3), 1e-9},
     {"Var", "{\"dim\": 0}", "2x2", V(1, 5, 3, 5), V(1, 1), V(1, 0), V(-1, 0, 1, 0), 0},
     {"Var", "{\"correction\": 1}", "1", V(3), NULL, V(NAN), NULL, 0},
+    {"Var", "{\"correction\": 3}", "2", V(1, 3), NULL, V(INFINITY), NULL, 0},
     {"Norm", NULL, "2", V(3, -4), V(5), V(5), V(3, -4), 0},
     {"Norm", NULL, "3", V(0, 0, 0), V(1), V(0), V(0, 0, 0), 0},
     {"Norm", "{\"p\": 1}", "3", V(3, 0, -4), V(2), V(7), V(2, 0, -2), 0},

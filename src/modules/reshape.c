@@ -55,11 +55,11 @@ struct reshape {
 
 enum { HOLE = -1 }; /* the size that is worked out */
 
-static int fail_shape(const struct nb_infer *s, const struct nb_shape *to, const char *what, struct nb_error *e)
+static int fail_shape(const struct nb_infer *s, const struct nb_shape *to, struct nb_error *e)
 {
     char in[200], out[200];
-    nb_fail(e, NB_E_shape_mismatch, "shape is %s, the input is %s: %s", nb_shape_text(to, s->symbols, out, sizeof out),
-            nb_shape_text(&s->in[0], s->symbols, in, sizeof in), what);
+    nb_fail(e, NB_E_shape_mismatch, "shape is %s, the input is %s: the numbers of entries differ",
+            nb_shape_text(to, s->symbols, out, sizeof out), nb_shape_text(&s->in[0], s->symbols, in, sizeof in));
     return nb_at(e, "shape");
 }
 
@@ -115,10 +115,20 @@ static bool divides(int64_t a, int64_t b)
 static bool can_be(const struct sizes *in, const struct sizes *to, bool open)
 {
     if (in->known < 0 || to->known < 0)
-        return in->unknown || to->unknown || open;
+        return in->known < 0 || in->unknown;
     if (in->unknown == 0 && !divides(to->known, in->known))
         return false;
     return to->unknown || open || divides(in->known, to->known);
+}
+
+/* The size in the hole. A size of 0 cannot be left on both sides. */
+static int64_t quotient(const struct sizes *in, const struct sizes *to)
+{
+    if (in->known < 0 || to->known <= 0 || to->unknown)
+        return NB_ANY;
+    if (!in->unknown)
+        return in->known / to->known;
+    return in->unknown == 1 && in->known == to->known ? in->last : NB_ANY;
 }
 
 static int reshape_infer(struct nb_infer *s, struct nb_error *e)
@@ -135,18 +145,10 @@ static int reshape_infer(struct nb_infer *s, struct nb_error *e)
         remove_dim(&rest, hole);
     cancel(&in, &rest);
     struct sizes from = multiply(&in), given = multiply(&rest);
-    if (hole >= 0 && given.known == 0 && !given.unknown)
-        return fail_shape(s, to, "-1 beside a size of 0 could be anything", e);
     if (!can_be(&from, &given, hole >= 0))
-        return fail_shape(s, to, "the numbers of entries differ", e);
-    if (hole >= 0) {
-        if (!from.unknown && !given.unknown)
-            to->dim[hole] = from.known / given.known;
-        else if (from.known == given.known && from.unknown == 1 && !given.unknown)
-            to->dim[hole] = from.last;
-        else
-            to->dim[hole] = NB_ANY;
-    }
+        return fail_shape(s, to, e);
+    if (hole >= 0)
+        to->dim[hole] = quotient(&from, &given);
     return 0;
 }
 
