@@ -1,17 +1,20 @@
-/* kernels - times the inside of the process, one thread: each line `name nanoseconds`, the median of interleaved rounds.
- * Lines that begin with `bare` do the same with cblas and plain loops alone. bench/kernels.py puts PyTorch beside them. */
+/* kernels - times the inside of the process, one thread: each line `name nanoseconds`, the median of interleaved rounds,
+ * in CPU time, which a busy machine disturbs least. Lines that begin with `bare` do the same with cblas and plain loops
+ * alone. bench/kernels.py is PyTorch's side.
+ *
+ *     bench/kernels [ROUNDS] */
+#define NB_BUILD 0
 #include "graph/ask.h"
-#include "graph/value.h"
 #include "nabla/blas.h"
+#include "nabla/num.h"
 #include "wire/lift.h"
 #include <cblas.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { ROUNDS = 15, CASES = 32, NUMBERS = 200000 };
+enum { MOST_ROUNDS = 99, CASES = 16, NUMBERS = 50176 };
 
 static struct nb_arena arena;
 static struct nb_error error;
@@ -19,7 +22,7 @@ static struct nb_error error;
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
@@ -31,136 +34,177 @@ static void die(const char *what)
 
 static float *random_floats(size_t n, uint64_t stream)
 {
-    float *v = aligned_alloc(64, (n * sizeof *v + 63) / 64 * 64);
+    float *v = nb_alloc(&arena, n, sizeof *v, &error);
     struct nb_stream s = {stream, 1};
+    if (!v)
+        die("memory");
     for (size_t i = 0; i < n; i++)
         v[i] = (float)nb_normal(s, i);
     return v;
 }
 
-/* ---- a graph, planned once, run again and again --------------------------------------------------------------------------- */
+/* ---- a graph, planned once, run again and again --------------------------------------------------------------------- */
+
+enum feed { X, X_AND_LABELS, X_AND_COTANGENT };
+
+struct asked {
+    const char *name, *text;
+    enum nb_ask ask;
+    enum feed feed;
+    const char *wrt;        /* NULL: all learned and x */
+    int64_t outputs;        /* last size of the cotangent, 0: as x */
+    struct nb_shape shape; /* of x */
+};
+
+#define MLP(a, b)                                                                                                      \
+    "{\"inputs\": {\"x\": [\"B\", 784]}, \"outputs\": [\"y\"], \"nodes\": {\"y\": {\"in\": \"x\", \"chain\": [{"       \
+    "\"Linear\": [784, " #a "]}, \"ReLU\", {\"Linear\": [" #a ", " #b "]}, \"ReLU\", {\"Linear\": [" #b ", 10]}]}}}"
+#define ONE(op) "{\"inputs\": {\"x\": [\"N\"]}, \"nodes\": {\"y\": {\"op\": \"" op "\", \"in\": \"x\"}}, \"outputs\": [\"y\"]}"
+
+static const struct asked cases[] = {
+    {"mlp_b1_forward", MLP(256, 128), NB_ASK_FORWARD, X, NULL, 0, {2, {1, 784}}},
+    {"mlp_b64_forward", MLP(256, 128), NB_ASK_FORWARD, X, NULL, 0, {2, {64, 784}}},
+    {"mlp_b128_both", MLP(512, 256), NB_ASK_BACKWARD, X_AND_COTANGENT, "*", 10, {2, {128, 784}}},
+    {"relu_1m_forward", ONE("ReLU"), NB_ASK_FORWARD, X, NULL, 0, {1, {1 << 20}}},
+    {"sigmoid_1m_forward", ONE("Sigmoid"), NB_ASK_FORWARD, X, NULL, 0, {1, {1 << 20}}},
+    {"tanh_1m_forward", ONE("Tanh"), NB_ASK_FORWARD, X, NULL, 0, {1, {1 << 20}}},
+    {"softplus_1m_forward", ONE("Softplus"), NB_ASK_FORWARD, X, NULL, 0, {1, {1 << 20}}},
+    {"softmax_ce_256x1000_both",
+     "{\"inputs\": {\"x\": [\"B\", 1000], \"t\": {\"shape\": [\"B\"], \"dtype\": \"int64\"}}, \"outputs\": [\"loss\"], "
+     "\"nodes\": {\"loss\": {\"op\": \"CrossEntropyLoss\", \"in\": [\"x\", \"t\"]}}}",
+     NB_ASK_BACKWARD, X_AND_LABELS, NULL, 0, {2, {256, 1000}}},
+    {"batchnorm2d_1m_both",
+     "{\"inputs\": {\"x\": [\"B\", 64, 32, 32]}, \"outputs\": [\"y\"], "
+     "\"nodes\": {\"y\": {\"op\": \"BatchNorm2d\", \"in\": \"x\"}}}",
+     NB_ASK_BACKWARD, X_AND_COTANGENT, NULL, 0, {4, {16, 64, 32, 32}}},
+};
+enum { GRAPHS = sizeof cases / sizeof *cases };
 
 struct subject {
-    struct nb_graph *g;
-    struct nb_planned *p;
-    struct nb_session s;
+    struct nb_run run;
+    struct nb_session session;
     void **cotangent;
 };
 
-static void prepare(struct subject *x, const char *text, const char *name, int rank, const int64_t *dim, const char *wrt, const char *out)
+static struct nb_tensor random_tensor(const struct nb_shape *shape, uint64_t stream)
 {
-    json_t *j = json_loads(text, 0, NULL);
-    struct nb_tensor in = {.dtype = NB_F32, .shape.rank = rank}, labels = {.dtype = NB_I64, .shape.rank = 1}, c = in;
-    memcpy(in.shape.dim, dim, (size_t)rank * sizeof *dim);
-    in.data = random_floats((size_t)nb_count(&in.shape), 7);
-    struct nb_run run = {.wrt_given = wrt != NULL, .train = true};
-    if (!(x->g = nb_graph_new(j, NULL, (struct nb_seed){1, 1}, &error)))
-        die(text);
-    json_decref(j);
-    nb_tensors_add(&arena, &run.inputs, name, in, &error);
-    labels.shape.dim[0] = dim[0];
-    labels.data = calloc((size_t)dim[0], sizeof(int64_t));
-    if (strstr(text, "\"t\""))
-        nb_tensors_add(&arena, &run.inputs, "t", labels, &error);
-    if (wrt)
-        run.wrt = (struct nb_strings_list){1, &wrt};
-    if (out) { /* a cotangent of the output's shape: here always the input's, or [B, 10] */
-        c = in;
-        if (strstr(text, "Linear"))
-            c.shape.dim[1] = 10;
-        c.data = random_floats((size_t)nb_count(&c.shape), 9);
-        run.cotangents_given = true;
-        nb_tensors_add(&arena, &run.cotangents, out, c, &error);
-    }
-    enum nb_ask ask = out || strstr(text, "\"loss\"") ? NB_ASK_BACKWARD : NB_ASK_FORWARD;
-    struct nb_run *keep = malloc(sizeof *keep);
-    *keep = run;
-    struct nb_fed fed = nb_graph_fed(x->g, keep);
+    return (struct nb_tensor){NB_F32, *shape, random_floats((size_t)nb_count(shape), stream)};
+}
+
+static void feed(const struct asked *c, struct nb_run *run)
+{
+    struct nb_tensor labels = {NB_I64, nb_shape_of(1, c->shape.dim[0]), NULL};
+    struct nb_shape g = c->shape;
+    nb_tensors_add(&arena, &run->inputs, "x", random_tensor(&c->shape, 7), &error);
+    labels.data = nb_zalloc(&arena, (size_t)c->shape.dim[0], sizeof(int64_t), &error);
+    if (c->feed == X_AND_LABELS)
+        nb_tensors_add(&arena, &run->inputs, "t", labels, &error);
+    if (c->outputs)
+        g.dim[g.rank - 1] = c->outputs;
+    run->cotangents_given = c->feed == X_AND_COTANGENT;
+    if (run->cotangents_given)
+        nb_tensors_add(&arena, &run->cotangents, "y", random_tensor(&g, 9), &error);
+    if (error.code)
+        die(c->name);
+}
+
+static void prepare(const struct asked *c, struct subject *x)
+{
+    json_t *j = json_loads(c->text, 0, NULL);
+    struct nb_graph *g = nb_graph_new(j, NULL, (struct nb_seed){1, 1}, &error);
     bool drew = false;
-    if (!(x->p = nb_graph_plan(x->g, ask, keep, &arena, &error)) ||
-        nb_session_new(&x->p->plan, NB_F32, &fed, &arena, &x->s, &drew, &error) ||
-        (ask == NB_ASK_BACKWARD && nb_graph_cotangents(x->p, keep, NB_F32, &arena, &x->cotangent, &error)))
-        die(text);
+    x->run = (struct nb_run){.train = true, .wrt_given = c->wrt != NULL, .wrt = {c->wrt != NULL, (const char **)&c->wrt}};
+    json_decref(j);
+    if (!g)
+        die(c->name);
+    feed(c, &x->run);
+    struct nb_fed fed = nb_graph_fed(g, &x->run);
+    struct nb_planned *p = nb_graph_plan(g, c->ask, &x->run, &arena, &error);
+    if (!p || nb_session_new(&p->plan, NB_F32, &fed, &arena, &x->session, &drew, &error) ||
+        (c->ask == NB_ASK_BACKWARD && nb_graph_cotangents(p, &x->run, NB_F32, &arena, &x->cotangent, &error)))
+        die(c->name);
 }
 
-static void run_forward(void *subject)
+static void run_graph(void *subject)
 {
     struct subject *x = subject;
-    if (nb_session_forward(&x->s, &error))
-        die("forward");
+    if (nb_session_forward(&x->session, &error) || (x->cotangent && nb_session_backward(&x->session, x->cotangent, &error)))
+        die("run");
 }
 
-static void run_both(void *subject)
-{
-    struct subject *x = subject;
-    if (nb_session_forward(&x->s, &error) || nb_session_backward(&x->s, x->cotangent, &error))
-        die("backward");
-}
+/* ---- the same with cblas alone -------------------------------------------------------------------------------------- */
 
-/* ---- the same with cblas alone ------------------------------------------------------------------------------------------------ */
+enum { LAYERS = 3 };
+static const int size[LAYERS + 1] = {784, 256, 128, 10};
 
 struct bare {
-    int batch, layers, size[4];
-    float *w[3], *b[3], *x[4];
+    int batch;
+    float *w[LAYERS], *b[LAYERS], *x[LAYERS + 1];
 };
+
+NB_SIMD static void rectify(size_t n, float *restrict x)
+{
+    NB_LOOP
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? x[i] : 0;
+}
 
 static void run_bare(void *subject)
 {
     struct bare *m = subject;
-    for (int l = 0; l < m->layers; l++) {
-        int k = m->size[l], n = m->size[l + 1];
+    for (int l = 0; l < LAYERS; l++) {
+        int k = size[l], n = size[l + 1];
         for (int i = 0; i < m->batch; i++)
             memcpy(m->x[l + 1] + i * n, m->b[l], (size_t)n * sizeof(float));
         if (m->batch == 1)
             cblas_sgemv(CblasRowMajor, CblasNoTrans, n, k, 1, m->w[l], k, m->x[l], 1, 1, m->x[l + 1], 1);
         else
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m->batch, n, k, 1, m->x[l], k, m->w[l], k, 1, m->x[l + 1], n);
-        for (int i = 0; i < m->batch * n && l + 1 < m->layers; i++)
-            m->x[l + 1][i] = m->x[l + 1][i] > 0 ? m->x[l + 1][i] : 0;
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m->batch, n, k, 1, m->x[l], k, m->w[l], k, 1,
+                        m->x[l + 1], n);
+        if (l + 1 < LAYERS)
+            rectify((size_t)(m->batch * n), m->x[l + 1]);
     }
 }
 
 static void prepare_bare(struct bare *m, int batch)
 {
-    const int size[4] = {784, 256, 128, 10};
-    *m = (struct bare){.batch = batch, .layers = 3};
-    memcpy(m->size, size, sizeof size);
-    for (int l = 0; l < 4; l++)
-        m->x[l] = random_floats((size_t)(batch * size[l]), (uint64_t)l);
-    for (int l = 0; l < 3; l++) {
+    m->batch = batch;
+    for (int l = 0; l <= LAYERS; l++)
+        m->x[l] = random_floats((size_t)(batch * size[l]), 10 + (uint64_t)l);
+    for (int l = 0; l < LAYERS; l++) {
         m->w[l] = random_floats((size_t)(size[l] * size[l + 1]), 20 + (uint64_t)l);
         m->b[l] = random_floats((size_t)size[l + 1], 30 + (uint64_t)l);
     }
 }
 
-/* ---- numbers --------------------------------------------------------------------------------------------------------------------- */
+/* ---- numbers in JSON: a body of one batch of 64 ------------------------------------------------------------------------ */
 
-struct numbers {
-    char *text;
+struct text {
+    char *v;
     size_t n;
 };
 
-static void write_numbers(struct numbers *x)
+static void write_numbers(struct text *x)
 {
-    x->text = malloc(NUMBERS * 16 + 40);
     struct nb_stream s = {5, 5};
-    char *p = x->text + sprintf(x->text, "{\"inputs\":{\"x\":[");
+    char *p = x->v = nb_small(&arena, NUMBERS, 16, &error);
+    if (!p)
+        die("memory");
+    p += sprintf(p, "{\"inputs\":{\"x\":[");
     for (int i = 0; i < NUMBERS; i++)
-        p += sprintf(p, "%s%.6g", i ? "," : "", (double)(float)nb_uniform(s, (uint64_t)i));
+        p += sprintf(p, "%s%.6g", i ? "," : "", nb_uniform(s, (uint64_t)i));
     p += sprintf(p, "]}}");
-    x->n = (size_t)(p - x->text);
+    x->n = (size_t)(p - x->v);
 }
 
 static void run_lift(void *subject)
 {
-    struct numbers *x = subject;
-    static struct nb_arena own;
+    static struct nb_arena own = {.cap = 1 << 30, .limit = "memory"};
+    struct text *x = subject;
     struct nb_tensors to = {0};
     struct nb_lift_rule rule = {"/inputs/*", &to};
-    json_t *rest = NULL;
-    if (!own.cap)
-        nb_arena_init(&own, 1 << 30);
-    if (nb_lift(x->text, x->n, &rule, 1, &own, &rest, &error))
+    json_t *rest;
+    if (nb_lift(x->v, x->n, &rule, 1, &own, &rest, &error))
         die("lift");
     json_decref(rest);
     nb_arena_reset(&own, 1 << 26);
@@ -168,29 +212,43 @@ static void run_lift(void *subject)
 
 static void run_strtod(void *subject)
 {
-    struct numbers *x = subject;
-    volatile double sum = 0;
-    for (char *p = strchr(x->text, '[') + 1; *p != ']';) {
-        sum = sum + strtod(p, &p);
-        p += *p == ',';
-    }
+    struct text *x = subject;
+    volatile double last;
+    for (char *p = strchr(x->v, '[') + 1; *p != ']'; p += *p == ',')
+        last = strtod(p, &p);
+    (void)last;
 }
 
 static void run_jansson(void *subject)
 {
-    struct numbers *x = subject;
-    json_decref(json_loadb(x->text, x->n, 0, NULL));
+    struct text *x = subject;
+    json_decref(json_loadb(x->v, x->n, 0, NULL));
 }
 
-/* ---- rounds ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- rounds ------------------------------------------------------------------------------------------------------------ */
 
 struct timed {
     const char *name;
     void (*run)(void *);
     void *subject;
-    double per; /* divide by this many */
-    double ns[ROUNDS];
+    double of; /* divided by this many */
+    double ns[MOST_ROUNDS];
 };
+
+static double time_once(const struct timed *t)
+{
+    enum { SLICE = 20000000 };
+    int times = 0;
+    t->run(t->subject);
+    double start = now(), end = start;
+    for (int more = 1; end - start < SLICE; more *= 2) {
+        for (int i = 0; i < more; i++)
+            t->run(t->subject);
+        times += more;
+        end = now();
+    }
+    return (end - start) / times / t->of;
+}
 
 static int by_size(const void *a, const void *b)
 {
@@ -198,69 +256,40 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void time_all(struct timed *t, int n)
+static void time_all(struct timed *t, int n, int rounds)
 {
-    for (int r = 0; r < ROUNDS; r++)
-        for (int i = 0; i < n; i++) {
-            t[i].run(t[i].subject);
-            double one = now();
-            t[i].run(t[i].subject);
-            one = now() - one;
-            int times = one > 2e7 ? 1 : (int)(2e7 / (one + 50)) + 1;
-            double start = now();
-            for (int k = 0; k < times; k++)
-                t[i].run(t[i].subject);
-            t[i].ns[r] = (now() - start) / times / t[i].per;
-        }
+    for (int r = 0; r < rounds; r++)
+        for (int i = 0; i < n; i++)
+            t[i].ns[r] = time_once(&t[i]);
     for (int i = 0; i < n; i++) {
-        qsort(t[i].ns, ROUNDS, sizeof(double), by_size);
-        printf("%s %.2f\n", t[i].name, t[i].ns[ROUNDS / 2]);
+        qsort(t[i].ns, (size_t)rounds, sizeof(double), by_size);
+        printf("%s %.2f\n", t[i].name, t[i].ns[rounds / 2]);
     }
 }
 
-#define MLP(a, b)                                                                                                      \
-    "{\"inputs\":{\"x\":[\"B\",784]},\"nodes\":{\"y\":{\"chain\":[{\"Linear\":[784," #a "]},\"ReLU\",{\"Linear\":[" #a "," #b \
-    "]},\"ReLU\",{\"Linear\":[" #b ",10]}],\"in\":\"x\"}},\"outputs\":[\"y\"]}"
-#define ONE(op) "{\"inputs\":{\"x\":[\"N\"]},\"nodes\":{\"y\":{\"op\":\"" op "\",\"in\":\"x\"}},\"outputs\":[\"y\"]}"
-
-int main(void)
+int main(int argc, char **argv)
 {
     static struct timed t[CASES];
-    static struct subject s[CASES];
-    static struct bare bare[2];
-    static struct numbers numbers;
-    int n = 0;
+    static struct subject graphs[GRAPHS];
+    static struct bare one, many;
+    static struct text numbers;
+    int n = 0, rounds = argc > 1 ? atoi(argv[1]) : 5;
     nb_arena_init(&arena, (size_t)4 << 30);
     if (nb_blas_start(&error))
-        die("blas");
-    printf("# core %s isa %s\n", nb_blas_core(), nb_isa());
-    prepare_bare(&bare[0], 1);
-    prepare_bare(&bare[1], 64);
-    write_numbers(&numbers);
-    const struct { const char *name, *text, *wrt, *out; int rank; int64_t dim[4]; } cases[] = {
-        {"mlp_b1_forward", MLP(256, 128), NULL, NULL, 2, {1, 784}},
-        {"mlp_b64_forward", MLP(256, 128), NULL, NULL, 2, {64, 784}},
-        {"mlp_b128_both", MLP(512, 256), "*", "y", 2, {128, 784}},
-        {"relu_1m_forward", ONE("ReLU"), NULL, NULL, 1, {1 << 20}},
-        {"tanh_1m_forward", ONE("Tanh"), NULL, NULL, 1, {1 << 20}},
-        {"softplus_1m_forward", ONE("Softplus"), NULL, NULL, 1, {1 << 20}},
-        {"sigmoid_1m_forward", ONE("Sigmoid"), NULL, NULL, 1, {1 << 20}},
-        {"softmax_ce_256x1000_both",
-         "{\"inputs\":{\"x\":[\"B\",1000],\"t\":{\"shape\":[\"B\"],\"dtype\":\"int64\"}},\"nodes\":{\"loss\":{\"op\":"
-         "\"CrossEntropyLoss\",\"in\":[\"x\",\"t\"]}},\"outputs\":[\"loss\"]}", NULL, NULL, 2, {256, 1000}},
-        {"batchnorm2d_1m_both",
-         "{\"inputs\":{\"x\":[\"B\",64,32,32]},\"nodes\":{\"y\":{\"op\":\"BatchNorm2d\",\"in\":\"x\"}},\"outputs\":[\"y\"]}", NULL,
-         "y", 4, {16, 64, 32, 32}},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        prepare(&s[i], cases[i].text, "x", cases[i].rank, cases[i].dim, cases[i].wrt, cases[i].out);
-        t[n++] = (struct timed){cases[i].name, strstr(cases[i].name, "both") ? run_both : run_forward, &s[i], 1, {0}};
+        die("OpenBLAS");
+    printf("# core %s isa %s %s\n", nb_blas_core(), nb_isa(), nb_blas_config());
+    for (int i = 0; i < GRAPHS; i++) {
+        prepare(&cases[i], &graphs[i]);
+        t[n++] = (struct timed){cases[i].name, run_graph, &graphs[i], 1, {0}};
     }
-    t[n++] = (struct timed){"bare_mlp_b1_forward", run_bare, &bare[0], 1, {0}};
-    t[n++] = (struct timed){"bare_mlp_b64_forward", run_bare, &bare[1], 1, {0}};
+    prepare_bare(&one, 1);
+    prepare_bare(&many, 64);
+    write_numbers(&numbers);
+    t[n++] = (struct timed){"bare_mlp_b1_forward", run_bare, &one, 1, {0}};
+    t[n++] = (struct timed){"bare_mlp_b64_forward", run_bare, &many, 1, {0}};
     t[n++] = (struct timed){"number_lift", run_lift, &numbers, NUMBERS, {0}};
     t[n++] = (struct timed){"number_strtod", run_strtod, &numbers, NUMBERS, {0}};
     t[n++] = (struct timed){"number_jansson", run_jansson, &numbers, NUMBERS, {0}};
-    time_all(t, n);
+    time_all(t, n, rounds < 1 ? 1 : rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds);
     return 0;
 }

@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""PyTorch's side of bench/kernels.c: the same cases, one thread, `name nanoseconds`, medians of interleaved rounds."""
+"""PyTorch's side of bench/kernels.c: the same cases, one thread, `name nanoseconds`, medians of interleaved rounds, in
+CPU time.
+
+    bench/kernels.py [ROUNDS]"""
 import statistics
 import sys
 import time
@@ -8,8 +11,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-torch.set_num_threads(1)
-torch.manual_seed(0)
+SLICE = 0.02
 
 
 def mlp(a, b):
@@ -18,7 +20,7 @@ def mlp(a, b):
 
 def forward(module, x):
     def run():
-        with torch.no_grad():
+        with torch.inference_mode():
             module(x)
     return run
 
@@ -27,32 +29,43 @@ def both(module, x, wrt, g):
     return lambda: torch.autograd.grad(module(x), wrt, g)
 
 
-small, large = mlp(256, 128), mlp(512, 256)
-flat, flat_g = torch.randn(1 << 20), torch.randn(1 << 20)
-logits, labels = torch.randn(256, 1000, requires_grad=True), torch.zeros(256, dtype=torch.int64)
-norm, image = nn.BatchNorm2d(64), torch.randn(16, 64, 32, 32, requires_grad=True)
-cases = {
-    "mlp_b1_forward": forward(small, torch.randn(1, 784)),
-    "mlp_b64_forward": forward(small, torch.randn(64, 784)),
-    "mlp_b128_both": both(large, torch.randn(128, 784), list(large.parameters()), torch.randn(128, 10)),
-    "relu_1m_forward": forward(F.relu, flat),
-    "tanh_1m_forward": forward(torch.tanh, flat),
-    "softplus_1m_forward": forward(F.softplus, flat),
-    "sigmoid_1m_forward": forward(torch.sigmoid, flat),
-    "softmax_ce_256x1000_both": lambda: torch.autograd.grad(F.cross_entropy(logits, labels), logits),
-    "batchnorm2d_1m_both": both(norm, image, [image, *norm.parameters()], torch.randn(16, 64, 32, 32)),
-}
-times = {name: [] for name in cases}
-for _ in range(15):
-    for name, run in cases.items():
-        run()
-        start = time.perf_counter()
-        run()
-        repeat = max(1, int(0.02 / (time.perf_counter() - start)))
-        start = time.perf_counter()
-        for _ in range(repeat):
+def cases():
+    small, large, norm = mlp(256, 128), mlp(512, 256), nn.BatchNorm2d(64)
+    flat, image, image_g = torch.randn(1 << 20), torch.randn(16, 64, 32, 32, requires_grad=True), torch.randn(16, 64, 32, 32)
+    logits, labels = torch.randn(256, 1000, requires_grad=True), torch.zeros(256, dtype=torch.int64)
+    return {
+        "mlp_b1_forward": forward(small, torch.randn(1, 784)),
+        "mlp_b64_forward": forward(small, torch.randn(64, 784)),
+        "mlp_b128_both": both(large, torch.randn(128, 784), list(large.parameters()), torch.randn(128, 10)),
+        "relu_1m_forward": forward(F.relu, flat),
+        "sigmoid_1m_forward": forward(torch.sigmoid, flat),
+        "tanh_1m_forward": forward(torch.tanh, flat),
+        "softplus_1m_forward": forward(F.softplus, flat),
+        "softmax_ce_256x1000_both": lambda: torch.autograd.grad(F.cross_entropy(logits, labels), logits),
+        "batchnorm2d_1m_both": both(norm, image, [image, *norm.parameters()], image_g),
+    }
+
+
+def time_once(run):
+    run()
+    times, more, start = 0, 1, time.process_time()
+    while True:
+        for _ in range(more):
             run()
-        times[name].append((time.perf_counter() - start) / repeat * 1e9)
-for name, t in times.items():
-    print(name, f"{statistics.median(t):.2f}")
-sys.stdout.flush()
+        times += more
+        more *= 2
+        spent = time.process_time() - start
+        if spent >= SLICE:
+            return spent / times * 1e9
+
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+taken = {name: [] for name in cases()}
+runs = cases()
+for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5):
+    for case, go in runs.items():
+        taken[case].append(time_once(go))
+print("# torch", torch.__version__)
+for case, ns in taken.items():
+    print(case, f"{statistics.median(ns):.2f}")

@@ -41,7 +41,7 @@ METHODS = ("get", "put", "post", "delete", "patch")
 MISSING = object()
 
 
-# ---- comparing ------------------------------------------------------------------------------------------------------
+# ---- comparing ---------------------------------------------------------------------------------------------------
 
 
 def brief(value):
@@ -99,7 +99,7 @@ class Comparison:
                 yield from self.differences(a, b, f"{where}/{i}")
 
 
-# ---- openapi.yaml -----------------------------------------------------------------------------------------------------
+# ---- openapi.yaml ------------------------------------------------------------------------------------------------
 
 
 class Description:
@@ -191,7 +191,7 @@ class Operation:
     def run(self, d, name, status, kind):
         """Yields what is wrong with the reply to one exchange."""
         target, headers = self.target(name)
-        headers["Accept"] = kind or "*/*"
+        headers["Accept"] = kind if kind and "problem" not in kind else "*/*"
         media, example = self.body.get("application/json"), None
         if media:
             example = media["examples"][name]["value"]
@@ -226,7 +226,7 @@ class Operation:
         yield from comparison.differences(example["value"], value)
 
 
-# ---- README.md ----------------------------------------------------------------------------------------------------------
+# ---- README.md ---------------------------------------------------------------------------------------------------
 
 SHELL = """set -eu -o pipefail
 curl() { command curl --silent --show-error --fail-with-body --max-time 60 "$@"; }
@@ -255,7 +255,8 @@ class Presence(Comparison):
 def run_block(d, block, output, varies):
     """Yields what is wrong with one block."""
     environment = {**os.environ, "N": f"http://{d.host}:{d.port}", "no_proxy": "*"}
-    ran = subprocess.run(["bash", "-c", SHELL + block], cwd=TOP, env=environment, capture_output=True, text=True, timeout=120)
+    command = ["bash", "-c", SHELL + block]
+    ran = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, timeout=120)
     try:
         want = None if output is None else json.loads(output)
         got = json.loads(ran.stdout) if output is not None else None
@@ -269,7 +270,7 @@ def run_block(d, block, output, varies):
         yield from Presence(varies).differences(want, got)
 
 
-# ---- running --------------------------------------------------------------------------------------------------------------
+# ---- running -----------------------------------------------------------------------------------------------------
 
 
 class Count:

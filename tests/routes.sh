@@ -12,7 +12,9 @@ awk '
     function flush() { if (method) print method, path, (id ? id : "(no operationId)"); method = id = "" }
     /^[^ #]/ { flush(); inside = /^paths:/ }
     inside && /^  \// { flush(); path = $1; sub(/:$/, "", path) }
-    inside && /^    (get|put|post|delete|patch|head|options|trace):/ { flush(); method = toupper($1); sub(/:$/, "", method) }
+    inside && /^    (get|put|post|delete|patch|head|options|trace):/ {
+        flush(); method = toupper($1); sub(/:$/, "", method)
+    }
     inside && /^      operationId:/ { id = $2 }
     END { flush() }
 ' "$top/api/openapi.yaml" | LC_ALL=C sort >"$work/openapi.yaml"

@@ -4,6 +4,7 @@
 #include "graphs.h"
 #include "scratch.h"
 #include "store/files.h"
+#include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -44,21 +45,24 @@ static void apply(struct state *s, const struct step *x)
 static struct nb_tensors constant(int v)
 {
     char text[300];
-    snprintf(text, sizeof text, "{'fc.weight': [[%d,%d],[%d,%d],[%d,%d]], 'fc.bias': [%d,%d,%d]}", v, v, v, v, v, v, v,
-             v, v);
+    snprintf(text, sizeof text, "{'y.weight': [[%d,%d],[%d,%d],[%d,%d]], 'y.bias': [%d,%d,%d]}", v, v, v, v, v, v, v, v,
+             v);
     return tensors(text);
 }
+
+#define TANH "{'inputs': {'x': ['B', 2]}, 'nodes': {'h': {'op': 'Tanh', 'in': 'x'}}, 'outputs': ['h']}"
+#define LINEAR                                                                                                         \
+    "{'inputs': {'x': ['B', 2]}, 'nodes': {'y': {'op': 'Linear', 'in': 'x', 'out_features': 3}}, 'outputs': ['y']}"
 
 static struct nb_graph *graph_of(int value)
 {
     struct nb_error e = {0};
-    json_t *j =
-        parse(value < 0 ? "{'inputs': {'x': ['B', 2]}, 'nodes': {'h': {'op': 'Tanh', 'in': 'x'}}, 'outputs': ['h']}"
-                        : "{'inputs': {'x': ['B', 2]}, 'nodes': {'fc': {'op': 'Linear', 'in': 'x', 'out_features': 3}},"
-                          " 'outputs': ['fc']}");
-    struct nb_tensors l = value < 0 ? (struct nb_tensors){0} : constant(value);
-    struct nb_graph *g = nb_graph_new(j, &l, (struct nb_seed){0, 0}, &e);
-    json_decref(j);
+    struct nb_graph *plain = make_good(value < 0 ? TANH : LINEAR), *g;
+    if (value < 0)
+        return plain;
+    struct nb_tensors l = constant(value);
+    g = nb_graph_with(plain, &l, true, &e);
+    nb_graph_unref(plain);
     return g;
 }
 
@@ -120,25 +124,22 @@ static void child(int fd)
 
 static int acknowledged, unfinished, found_old, found_new;
 
-/* Follows what the child says. True if *x was begun and not acknowledged. */
-static bool follow(int fd, int most, struct step *x)
+/* Follows what the child says; *last was begun and not acknowledged if *open. */
+static void follow(int fd, int most, struct step *last, bool *open)
 {
-    bool open = false;
-    while (most-- > 0 && read(fd, x, sizeof *x) == sizeof *x) {
-        ck_assert_msg(x->what != FAILED, "the child could not change the store");
-        if (x->done)
-            apply(believed, x);
-        acknowledged += x->done;
-        open = !x->done;
+    while (most-- > 0 && read(fd, last, sizeof *last) == sizeof *last) {
+        ck_assert_msg(last->what != FAILED, "the child could not change the store");
+        if (last->done)
+            apply(believed, last);
+        acknowledged += last->done;
+        *open = !last->done;
     }
-    return open;
 }
 
 static void kill_one(struct step *last, bool *open)
 {
-    int pipes[2], status;
+    int pipes[2], status, first = (int)draw(14), pause = (int)draw(4000);
     ck_assert_int_eq(pipe(pipes), 0);
-    int first = (int)draw(14), pause = (int)draw(4000);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
@@ -146,17 +147,12 @@ static void kill_one(struct step *last, bool *open)
         child(pipes[1]);
     }
     close(pipes[1]);
-    *open = follow(pipes[0], first, last); /* first == 0: the kill may hit the opening */
+    follow(pipes[0], first, last, open); /* without any the kill may hit the opening */
     usleep((useconds_t)pause);
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
     ck_assert(WIFSIGNALED(status));
-    struct step x = *last;
-    bool more = follow(pipes[0], 1 << 20, &x);
-    if (more || x.done != last->done || !*open) { /* something was read */
-        *open = more;
-        *last = x;
-    }
+    follow(pipes[0], INT_MAX, last, open);
     close(pipes[0]);
 }
 
@@ -237,7 +233,7 @@ START_TEST(killed)
 {
     for (int i = 0; i < KILLS; i++) {
         struct step last = {0};
-        bool open;
+        bool open = false;
         nb_arena_init(&arena, 1 << 24);
         kill_one(&last, &open);
         draw(1 + (unsigned)i); /* the children draw on from here, each from another place */

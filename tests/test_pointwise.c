@@ -1,5 +1,6 @@
-/* test_pointwise.c - functions entry by entry: known values, traps of stability, kinks, NaN, broadcasting, and bits that
- * do not depend on the place. Expected numbers are closed forms to 20 digits, or another way to compute the same. */
+/* test_pointwise.c - functions entry by entry: known values, traps of stability, kinks, NaN, broadcasting, and bits
+ * that do not depend on the place. Expected numbers are closed forms to 20 digits, or another way to compute the same.
+ */
 #include "graph/arguments.h"
 #include "nabla/module.h"
 #include <check.h>
@@ -21,7 +22,8 @@ static void teardown(void)
     nb_arena_done(&arena);
 }
 
-/* ---- one call ----------------------------------------------------------------------------------------------------- */
+/* ---- one call -----------------------------------------------------------------------------------------------------
+ */
 
 enum { MOST = 3 };
 
@@ -69,8 +71,13 @@ static int start(struct call *c, enum nb_dtype b, const char *type, const char *
     json_decref(j);
     for (int i = 0; i < nin; i++)
         c->shapes[i] = shapes[i];
-    c->s = (struct nb_infer){.args = read, .nin = nin, .in = c->shapes, .integer = c->integer, .arena = &arena,
-                             .nout = 1, .out = &c->out_shape};
+    c->s = (struct nb_infer){.args = read,
+                             .nin = nin,
+                             .in = c->shapes,
+                             .integer = c->integer,
+                             .arena = &arena,
+                             .nout = 1,
+                             .out = &c->out_shape};
     return bad || c->m->infer(&c->s, e) ? -1 : 0;
 }
 
@@ -92,8 +99,17 @@ static void make(struct call *c, enum nb_dtype b, const char *type, const char *
     c->out = tensor(b, c->out_shape);
     c->gout = tensor(b, c->out_shape);
     void *work = nb_alloc(&arena, c->s.work, nb_dtype_size(b), &e);
-    c->c = (struct nb_call){.args = c->s.args, .nin = nin, .nout = 1, .nw = c->s.nw, .in = c->in, .w = c->w,
-                            .out = &c->out, .gout = &c->gout, .gin = c->gin, .gw = c->gw, .work = work};
+    c->c = (struct nb_call){.args = c->s.args,
+                            .nin = nin,
+                            .nout = 1,
+                            .nw = c->s.nw,
+                            .in = c->in,
+                            .w = c->w,
+                            .out = &c->out,
+                            .gout = &c->gout,
+                            .gin = c->gin,
+                            .gw = c->gw,
+                            .work = work};
 }
 
 static void fill(struct nb_tensor *t, const double *v)
@@ -171,7 +187,8 @@ static bool near(double got, double want, double tol)
     return fabs(got - want) <= tol * fabs(want);
 }
 
-/* ---- values and derivatives that are known ------------------------------------------------------------------------ */
+/* ---- values and derivatives that are known ------------------------------------------------------------------------
+ */
 
 static const struct known {
     const char *type, *args;
@@ -269,6 +286,7 @@ static const struct known2 {
     {"Pow", -1, 101, -1, 101, NAN},
     {"Pow", -2, 0.5, NAN, NAN, NAN},
     {"Pow", 3, 2, 9, 6, 9.8875105980129873},
+    {"Pow", 3, -1, 1.0 / 3, -1.0 / 9, 0.36620409622270323},
     {"Pow", 4, 0.5, 2, 0.25, 2.7725887222397812},
     {"Pow", 0, 2, 0, 0, 0},
     {"Pow", 0, 1, 0, 1, 0},
@@ -315,7 +333,8 @@ START_TEST(known_values_of_two)
 }
 END_TEST
 
-/* ---- agreement with the C library over an interval ---------------------------------------------------------------- */
+/* ---- agreement with the C library over an interval ----------------------------------------------------------------
+ */
 
 static double square(double x)
 {
@@ -343,14 +362,14 @@ static const struct along {
     double (*f)(double);
     double low, high;
 } along[] = {
-    {"Abs", fabs, -9, 9},     {"Neg", negative, -9, 9},       {"Square", square, -9, 9},
-    {"Sqrt", sqrt, 0, 1e4},   {"Rsqrt", rsqrt, 1e-3, 1e4},    {"Reciprocal", reciprocal, 1e-3, 10},
-    {"Exp", exp, -80, 80},    {"Expm1", expm1, -20, 80},      {"Log", log, 2, 1e6},
-    {"Log1p", log1p, -0.6, 90}, {"Sin", sin, -1.5, 1.5},      {"Cos", cos, -1.5, 1.5},
-    {"Tan", tan, -1.5, 1.5},  {"Asin", asin, -1, 1},          {"Acos", acos, -1, 0.9},
-    {"Atan", atan, -90, 90},  {"Sinh", sinh, -80, 80},        {"Cosh", cosh, -80, 80},
-    {"Tanh", tanh, -20, 20},  {"Erf", erf, -5, 5},            {"Sigmoid", logistic, -30, 30},
-    {"Floor", floor, -9, 9},  {"Ceil", ceil, -9, 9},          {"Round", rint, -9, 9},
+    {"Abs", fabs, -9, 9},       {"Neg", negative, -9, 9},    {"Square", square, -9, 9},
+    {"Sqrt", sqrt, 0, 1e4},     {"Rsqrt", rsqrt, 1e-3, 1e4}, {"Reciprocal", reciprocal, 1e-3, 10},
+    {"Exp", exp, -80, 80},      {"Expm1", expm1, -20, 80},   {"Log", log, 2, 1e6},
+    {"Log1p", log1p, -0.6, 90}, {"Sin", sin, -1.5, 1.5},     {"Cos", cos, -1.5, 1.5},
+    {"Tan", tan, -1.5, 1.5},    {"Asin", asin, -1, 1},       {"Acos", acos, -1, 0.9},
+    {"Atan", atan, -90, 90},    {"Sinh", sinh, -80, 80},     {"Cosh", cosh, -80, 80},
+    {"Tanh", tanh, -20, 20},    {"Erf", erf, -5, 5},         {"Sigmoid", logistic, -30, 30},
+    {"Floor", floor, -9, 9},    {"Ceil", ceil, -9, 9},       {"Round", rint, -9, 9},
 };
 
 START_TEST(agrees_with_the_library)
@@ -364,13 +383,15 @@ START_TEST(agrees_with_the_library)
             x[i] = (float)(k->low + (k->high - k->low) * i / (N - 1));
         apply((enum nb_dtype)b, k->type, NULL, N, x, NULL, y, NULL);
         for (int i = 0; i < N; i++)
-            ck_assert_msg(near(y[i], k->f(x[i]), tol) || fabs(y[i] - k->f(x[i])) < 1e-300, "%s(%.17g), %s: %.17g, not %.17g",
-                          k->type, x[i], nb_dtype_name((enum nb_dtype)b), y[i], k->f(x[i]));
+            ck_assert_msg(near(y[i], k->f(x[i]), tol) || fabs(y[i] - k->f(x[i])) < 1e-300,
+                          "%s(%.17g), %s: %.17g, not %.17g", k->type, x[i], nb_dtype_name((enum nb_dtype)b), y[i],
+                          k->f(x[i]));
     }
 }
 END_TEST
 
-/* ---- identities --------------------------------------------------------------------------------------------------- */
+/* ---- identities ---------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(tanh_is_a_sigmoid)
 {
@@ -405,6 +426,31 @@ START_TEST(ten_sigmoids)
 }
 END_TEST
 
+/* x^2 is x x to the last bit, with one exponent for all or with many. */
+START_TEST(square_is_exact)
+{
+    enum { N = 97 };
+    double x[N], two[N];
+    struct nb_shape s[] = {nb_shape_of(1, (int64_t)N), nb_shape_of(1, (int64_t)N)};
+    struct nb_shape one[] = {nb_shape_of(1, (int64_t)N), nb_shape_of(0)};
+    for (int i = 0; i < N; i++) {
+        x[i] = sin(i);
+        two[i] = 2;
+    }
+    for (int k = 0; k < 2; k++) {
+        struct call c;
+        make(&c, NB_F64, "Pow", NULL, 2, k ? one : s);
+        fill(&c.in[0], x);
+        fill(&c.in[1], two);
+        fill(&c.gout, two);
+        forward(&c);
+        backward(&c);
+        for (size_t i = 0; i < N; i++)
+            ck_assert(entry(&c.out, i) == x[i] * x[i] && entry(&c.gin[0], i) == 4 * x[i]);
+    }
+}
+END_TEST
+
 /* ReLU and its like: x dx = g y entry by entry, at the kink too. */
 START_TEST(masks_fit)
 {
@@ -433,21 +479,49 @@ START_TEST(relu_rules)
 }
 END_TEST
 
-/* ---- NaN passes; nothing in, nothing out -------------------------------------------------------------------------- */
+/* ---- NaN passes; nothing in, nothing out --------------------------------------------------------------------------
+ */
 
 static const struct row {
     const char *type, *args;
 } rows[] = {
-    {"ReLU", NULL},     {"LeakyReLU", NULL}, {"ELU", "{\"alpha\": 1.7}"}, {"Sigmoid", NULL},
-    {"Tanh", NULL},     {"SiLU", NULL},      {"Softplus", NULL},          {"LogSigmoid", NULL},
-    {"GELU", NULL},     {"GELU", "{\"approximate\": \"tanh\"}"},          {"Clip", "{\"min\": -1, \"max\": 1}"},
-    {"Abs", NULL},      {"Sign", NULL},      {"Step", NULL},              {"Floor", NULL},
-    {"Ceil", NULL},     {"Round", NULL},     {"Neg", NULL},               {"Square", NULL},
-    {"Sqrt", NULL},     {"Rsqrt", NULL},     {"Reciprocal", NULL},        {"Exp", NULL},
-    {"Expm1", NULL},    {"Log", NULL},       {"Log1p", NULL},             {"Sin", NULL},
-    {"Cos", NULL},      {"Tan", NULL},       {"Asin", NULL},              {"Acos", NULL},
-    {"Atan", NULL},     {"Sinh", NULL},      {"Cosh", NULL},              {"Erf", NULL},
-    {"Identity", NULL}, {"StopGradient", NULL},
+    {"ReLU", NULL},
+    {"LeakyReLU", NULL},
+    {"ELU", "{\"alpha\": 1.7}"},
+    {"Sigmoid", NULL},
+    {"Tanh", NULL},
+    {"SiLU", NULL},
+    {"Softplus", NULL},
+    {"LogSigmoid", NULL},
+    {"GELU", NULL},
+    {"GELU", "{\"approximate\": \"tanh\"}"},
+    {"Clip", "{\"min\": -1, \"max\": 1}"},
+    {"Abs", NULL},
+    {"Sign", NULL},
+    {"Step", NULL},
+    {"Floor", NULL},
+    {"Ceil", NULL},
+    {"Round", NULL},
+    {"Neg", NULL},
+    {"Square", NULL},
+    {"Sqrt", NULL},
+    {"Rsqrt", NULL},
+    {"Reciprocal", NULL},
+    {"Exp", NULL},
+    {"Expm1", NULL},
+    {"Log", NULL},
+    {"Log1p", NULL},
+    {"Sin", NULL},
+    {"Cos", NULL},
+    {"Tan", NULL},
+    {"Asin", NULL},
+    {"Acos", NULL},
+    {"Atan", NULL},
+    {"Sinh", NULL},
+    {"Cosh", NULL},
+    {"Erf", NULL},
+    {"Identity", NULL},
+    {"StopGradient", NULL},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -531,7 +605,8 @@ START_TEST(where_guards_a_root)
 }
 END_TEST
 
-/* ---- bits do not depend on the place ------------------------------------------------------------------------------ */
+/* ---- bits do not depend on the place ------------------------------------------------------------------------------
+ */
 
 enum { LONG = 211 };
 
@@ -591,8 +666,8 @@ START_TEST(place_does_not_matter_for_two)
         forward(&c);
         make(&wide, (enum nb_dtype)t, pairs[_i], NULL, 2, table);
         for (size_t k = 0; k < 3; k++)
-            nb_convert((enum nb_dtype)t, (char *)wide.in[0].data + k * LONG * nb_dtype_size((enum nb_dtype)t), NB_F64, a,
-                       LONG);
+            nb_convert((enum nb_dtype)t, (char *)wide.in[0].data + k * LONG * nb_dtype_size((enum nb_dtype)t), NB_F64,
+                       a, LONG);
         fill(&wide.in[1], b);
         forward(&wide);
         for (size_t i = 0; i < LONG; i++) {
@@ -607,7 +682,8 @@ START_TEST(place_does_not_matter_for_two)
 }
 END_TEST
 
-/* ---- broadcasting ------------------------------------------------------------------------------------------------- */
+/* ---- broadcasting -------------------------------------------------------------------------------------------------
+ */
 
 /* Index into a tensor of shape s of the entry that entry number `flat` of the output reads. */
 static size_t source(const struct nb_shape *s, const struct nb_shape *out, size_t flat)
@@ -706,15 +782,16 @@ START_TEST(broadcasts_symbols)
 }
 END_TEST
 
-/* ---- comparisons, choices ----------------------------------------------------------------------------------------- */
+/* ---- comparisons, choices -----------------------------------------------------------------------------------------
+ */
 
 START_TEST(comparisons)
 {
     static const struct {
         const char *type;
         int less, equal, greater, nan;
-    } k[] = {{"Less", 1, 0, 0, 0},    {"LessEqual", 1, 1, 0, 0},    {"Greater", 0, 0, 1, 0},
-             {"Equal", 0, 1, 0, 0},   {"GreaterEqual", 0, 1, 1, 0}, {"NotEqual", 1, 0, 1, 1}};
+    } k[] = {{"Less", 1, 0, 0, 0},  {"LessEqual", 1, 1, 0, 0},    {"Greater", 0, 0, 1, 0},
+             {"Equal", 0, 1, 0, 0}, {"GreaterEqual", 0, 1, 1, 0}, {"NotEqual", 1, 0, 1, 1}};
     for (size_t i = 0; i < sizeof k / sizeof *k; i++)
         for (int b = NB_F32; b <= NB_C128; b++) {
             ck_assert(value2((enum nb_dtype)b, k[i].type, -1, 2, NULL, NULL) == k[i].less);
@@ -749,7 +826,8 @@ START_TEST(where_takes_integers)
 }
 END_TEST
 
-/* ---- Identity, StopGradient, Constant, Parameter, PReLU ------------------------------------------------------------ */
+/* ---- Identity, StopGradient, Constant, Parameter, PReLU ------------------------------------------------------------
+ */
 
 START_TEST(stop_drops_the_imaginary_part)
 {
@@ -872,23 +950,38 @@ START_TEST(refuses)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------------------------------------------- */
+/* -------------------------------------------------------------------------------------------------------------------
+ */
 
 #define COUNT(table) (int)(sizeof(table) / sizeof *(table))
 
 static Suite *suite(void)
 {
     Suite *s = suite_create("pointwise");
-    const TTest *single[] = {tanh_is_a_sigmoid, ten_sigmoids, masks_fit, relu_rules, nan_passes, zero_in_zero_out,
-                             zero_in_zero_out_of_two, where_guards_a_root, broadcasts_as_numpy, broadcasts_symbols,
-                             comparisons, where_takes_integers, stop_drops_the_imaginary_part, constants, parameters,
-                             prelu_has_a_slope_for_each_channel, prelu_sums};
+    const TTest *single[] = {tanh_is_a_sigmoid,
+                             ten_sigmoids,
+                             square_is_exact,
+                             masks_fit,
+                             relu_rules,
+                             nan_passes,
+                             zero_in_zero_out,
+                             zero_in_zero_out_of_two,
+                             where_guards_a_root,
+                             broadcasts_as_numpy,
+                             broadcasts_symbols,
+                             comparisons,
+                             where_takes_integers,
+                             stop_drops_the_imaginary_part,
+                             constants,
+                             parameters,
+                             prelu_has_a_slope_for_each_channel,
+                             prelu_sums};
     const struct {
         const TTest *test;
         int n;
-    } loops[] = {{known_values, COUNT(known)},          {known_values_of_two, COUNT(known2)},
-                 {agrees_with_the_library, COUNT(along)}, {place_does_not_matter, ROWS},
-                 {place_does_not_matter_for_two, PAIRS}, {refuses, COUNT(refused)}};
+    } loops[] = {
+        {known_values, COUNT(known)},  {known_values_of_two, COUNT(known2)},   {agrees_with_the_library, COUNT(along)},
+        {place_does_not_matter, ROWS}, {place_does_not_matter_for_two, PAIRS}, {refuses, COUNT(refused)}};
     TCase *t = tcase_create("entry by entry");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
