@@ -1,8 +1,8 @@
-/* kernels - times the inside of the process, one thread: each line `name nanoseconds`, the median of interleaved rounds,
- * in CPU time, which a busy machine disturbs least. Lines that begin with `bare` do the same with cblas and plain loops
- * alone. bench/kernels.py is PyTorch's side.
+/* kernels - times the inside of the process, one thread: each line `name nanoseconds`, the median of interleaved
+ * rounds, in CPU time, which a busy machine disturbs least. Lines that begin with `bare` do the same with cblas and
+ * plain loops alone. bench/kernels.py is PyTorch's side.
  *
- *     bench/kernels [ROUNDS] */
+ *     bench/kernels [ROUNDS]        0: only the first line, about the machine */
 #define NB_BUILD 0
 #include "graph/ask.h"
 #include "nabla/blas.h"
@@ -43,7 +43,8 @@ static float *random_floats(size_t n, uint64_t stream)
     return v;
 }
 
-/* ---- a graph, planned once, run again and again --------------------------------------------------------------------- */
+/* ---- a graph, planned once, run again and again ---------------------------------------------------------------------
+ */
 
 enum feed { X, X_AND_LABELS, X_AND_COTANGENT };
 
@@ -51,15 +52,16 @@ struct asked {
     const char *name, *text;
     enum nb_ask ask;
     enum feed feed;
-    const char *wrt;        /* NULL: all learned and x */
-    int64_t outputs;        /* last size of the cotangent, 0: as x */
+    const char *wrt;       /* NULL: all learned and x */
+    int64_t outputs;       /* last size of the cotangent, 0: as x */
     struct nb_shape shape; /* of x */
 };
 
 #define MLP(a, b)                                                                                                      \
     "{\"inputs\": {\"x\": [\"B\", 784]}, \"outputs\": [\"y\"], \"nodes\": {\"y\": {\"in\": \"x\", \"chain\": [{"       \
     "\"Linear\": [784, " #a "]}, \"ReLU\", {\"Linear\": [" #a ", " #b "]}, \"ReLU\", {\"Linear\": [" #b ", 10]}]}}}"
-#define ONE(op) "{\"inputs\": {\"x\": [\"N\"]}, \"nodes\": {\"y\": {\"op\": \"" op "\", \"in\": \"x\"}}, \"outputs\": [\"y\"]}"
+#define ONE(op)                                                                                                        \
+    "{\"inputs\": {\"x\": [\"N\"]}, \"nodes\": {\"y\": {\"op\": \"" op "\", \"in\": \"x\"}}, \"outputs\": [\"y\"]}"
 
 static const struct asked cases[] = {
     {"mlp_b1_forward", MLP(256, 128), NB_ASK_FORWARD, X, NULL, 0, {2, {1, 784}}},
@@ -72,11 +74,19 @@ static const struct asked cases[] = {
     {"softmax_ce_256x1000_both",
      "{\"inputs\": {\"x\": [\"B\", 1000], \"t\": {\"shape\": [\"B\"], \"dtype\": \"int64\"}}, \"outputs\": [\"loss\"], "
      "\"nodes\": {\"loss\": {\"op\": \"CrossEntropyLoss\", \"in\": [\"x\", \"t\"]}}}",
-     NB_ASK_BACKWARD, X_AND_LABELS, NULL, 0, {2, {256, 1000}}},
+     NB_ASK_BACKWARD,
+     X_AND_LABELS,
+     NULL,
+     0,
+     {2, {256, 1000}}},
     {"batchnorm2d_1m_both",
      "{\"inputs\": {\"x\": [\"B\", 64, 32, 32]}, \"outputs\": [\"y\"], "
      "\"nodes\": {\"y\": {\"op\": \"BatchNorm2d\", \"in\": \"x\"}}}",
-     NB_ASK_BACKWARD, X_AND_COTANGENT, NULL, 0, {4, {16, 64, 32, 32}}},
+     NB_ASK_BACKWARD,
+     X_AND_COTANGENT,
+     NULL,
+     0,
+     {4, {16, 64, 32, 32}}},
 };
 enum { GRAPHS = sizeof cases / sizeof *cases };
 
@@ -113,7 +123,8 @@ static void prepare(const struct asked *c, struct subject *x)
     json_t *j = json_loads(c->text, 0, NULL);
     struct nb_graph *g = nb_graph_new(j, NULL, (struct nb_seed){1, 1}, &error);
     bool drew = false;
-    x->run = (struct nb_run){.train = true, .wrt_given = c->wrt != NULL, .wrt = {c->wrt != NULL, (const char **)&c->wrt}};
+    x->run =
+        (struct nb_run){.train = true, .wrt_given = c->wrt != NULL, .wrt = {c->wrt != NULL, (const char **)&c->wrt}};
     json_decref(j);
     if (!g)
         die(c->name);
@@ -128,11 +139,13 @@ static void prepare(const struct asked *c, struct subject *x)
 static void run_graph(void *subject)
 {
     struct subject *x = subject;
-    if (nb_session_forward(&x->session, &error) || (x->cotangent && nb_session_backward(&x->session, x->cotangent, &error)))
+    if (nb_session_forward(&x->session, &error) ||
+        (x->cotangent && nb_session_backward(&x->session, x->cotangent, &error)))
         die("run");
 }
 
-/* ---- the same with cblas alone -------------------------------------------------------------------------------------- */
+/* ---- the same with cblas alone --------------------------------------------------------------------------------------
+ */
 
 enum { LAYERS = 3 };
 static const int size[LAYERS + 1] = {784, 256, 128, 10};
@@ -177,7 +190,8 @@ static void prepare_bare(struct bare *m, int batch)
     }
 }
 
-/* ---- numbers in JSON: a body of one batch of 64 ------------------------------------------------------------------------ */
+/* ---- numbers in JSON: a body of one batch of 64
+ * ------------------------------------------------------------------------ */
 
 struct text {
     char *v;
@@ -225,7 +239,8 @@ static void run_jansson(void *subject)
     json_decref(json_loadb(x->v, x->n, 0, NULL));
 }
 
-/* ---- rounds ------------------------------------------------------------------------------------------------------------ */
+/* ---- rounds
+ * ------------------------------------------------------------------------------------------------------------ */
 
 struct timed {
     const char *name;
@@ -278,6 +293,8 @@ int main(int argc, char **argv)
     if (nb_blas_start(&error))
         die("OpenBLAS");
     printf("# core %s isa %s %s\n", nb_blas_core(), nb_isa(), nb_blas_config());
+    if (rounds < 1)
+        return 0;
     for (int i = 0; i < GRAPHS; i++) {
         prepare(&cases[i], &graphs[i]);
         t[n++] = (struct timed){cases[i].name, run_graph, &graphs[i], 1, {0}};
@@ -290,6 +307,6 @@ int main(int argc, char **argv)
     t[n++] = (struct timed){"number_lift", run_lift, &numbers, NUMBERS, {0}};
     t[n++] = (struct timed){"number_strtod", run_strtod, &numbers, NUMBERS, {0}};
     t[n++] = (struct timed){"number_jansson", run_jansson, &numbers, NUMBERS, {0}};
-    time_all(t, n, rounds < 1 ? 1 : rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds);
+    time_all(t, n, rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds);
     return 0;
 }

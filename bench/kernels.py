@@ -61,8 +61,8 @@ def time_once(run):
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
-taken = {name: [] for name in cases()}
 runs = cases()
+taken = {case: [] for case in runs}
 for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5):
     for case, go in runs.items():
         taken[case].append(time_once(go))

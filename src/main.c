@@ -1,6 +1,7 @@
 /* main.c - options, start, signals, stop. */
 #include "http/decode.h"
 #include "http/handlers.h"
+#include "http/manual.h"
 #include "http/options.h"
 #include "http/probe.h"
 #include "http/server.h"
@@ -15,50 +16,53 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What the command line may ask for besides options of options.def. */
-enum { HELP = 1000, VERSION, CONFIG, PROBE, PRINT_CONFIG, ROUTES, MODULES_YAML, ERRORS_YAML, MANUAL_OPTIONS };
-
-static const struct option commands[] = {
-    {"help", no_argument, NULL, HELP},
-    {"version", no_argument, NULL, VERSION},
-    {"config", required_argument, NULL, CONFIG},
-    {"probe", required_argument, NULL, PROBE},
-    {"print-config", no_argument, NULL, PRINT_CONFIG},
-    {"routes", no_argument, NULL, ROUTES},
-    {"modules-yaml", no_argument, NULL, MODULES_YAML},
-    {"errors-yaml", no_argument, NULL, ERRORS_YAML},
-    {"manual-options", no_argument, NULL, MANUAL_OPTIONS},
-};
-enum { COMMANDS = sizeof commands / sizeof *commands };
-
-static const char *probed; /* the address of --probe */
-
 static int fail(const struct nb_error *e)
 {
     fprintf(stderr, "nablad: %s\n", e->detail);
     return EXIT_FAILURE;
 }
 
-/* ---- the command line --------------------------------------------------------------------------------------------- */
+/* ---- the command line ---------------------------------------------------------------------------------------------
+ */
 
-/* Rows for getopt_long: our commands, then all options; val of an option is its index. */
+/* What the command line said besides options. */
+struct asked {
+    int command; /* what to do instead of serving; -1: serve */
+    const char *file, *url;
+};
+
+/* Rows for getopt_long: commands, then options. Kept until the process ends. */
 static struct option *long_options(void)
 {
-    struct option *list = calloc(COMMANDS + nb_option_count + 1, sizeof *list);
-    char *names = calloc(nb_option_count, 48);
+    size_t n = NB_COMMAND_COUNT + nb_option_count;
+    struct option *list = calloc(n + 1, sizeof *list);
+    char *names = calloc(n, 48);
     if (!list || !names)
         return NULL;
-    memcpy(list, commands, sizeof commands);
+    for (int i = 0; i < NB_COMMAND_COUNT; i++) {
+        const struct nb_command_row *row = &nb_command_rows[i];
+        list[i] = (struct option){nb_dashes(row->name, names + 48 * i), row->argument ? 1 : 0, NULL, i};
+    }
     for (size_t i = 0; i < nb_option_count; i++) {
-        int takes = nb_option_rows[i].kind == NB_OPTION_FLAG ? no_argument : required_argument;
-        list[COMMANDS + i] = (struct option){nb_option_name(&nb_option_rows[i], names + 48 * i), takes, NULL, (int)i};
+        const struct nb_option *row = &nb_option_rows[i];
+        size_t at = NB_COMMAND_COUNT + i;
+        list[at] = (struct option){nb_option_name(row, names + 48 * at), row->kind != NB_OPTION_FLAG, NULL, (int)at};
     }
     return list;
 }
 
-/* First walk: what is to be done, and which file to read. Second walk: the options, which win over the file. */
-static int walk(int argc, char **argv, const struct option *list, bool set, int *command, const char **file,
-                struct nb_error *e)
+static void note(struct asked *asked, int command)
+{
+    if (command == NB_COMMAND_config)
+        asked->file = optarg;
+    else
+        asked->command = command;
+    if (command == NB_COMMAND_probe)
+        asked->url = optarg;
+}
+
+/* First walk: what is to be done, and which file to read. Second walk (set): the options, which win over the file. */
+static int walk(int argc, char **argv, const struct option *list, bool set, struct asked *asked, struct nb_error *e)
 {
     int c;
     optind = 0;
@@ -66,85 +70,65 @@ static int walk(int argc, char **argv, const struct option *list, bool set, int 
     while ((c = getopt_long(argc, argv, "", list, NULL)) != -1) {
         if (c == '?')
             return nb_fail(e, NB_E_bad_parameter, "see nablad --help");
-        if (c == PROBE)
-            probed = optarg;
-        if (c == CONFIG)
-            *file = optarg;
-        else if (c >= HELP)
-            *command = c;
-        else if (set && nb_option_set(&nb_option_rows[c], optarg, e))
+        if (c < NB_COMMAND_COUNT)
+            note(asked, c);
+        else if (set && nb_option_set(&nb_option_rows[c - NB_COMMAND_COUNT], optarg, e))
             return -1;
     }
     return optind < argc ? nb_fail(e, NB_E_bad_parameter, "%s is not an option; see nablad --help", argv[optind]) : 0;
 }
 
-static int read_options(int argc, char **argv, int *command, struct nb_error *e)
+static int read_options(int argc, char **argv, struct asked *asked, struct nb_error *e)
 {
-    const char *file = getenv("NABLAD_CONFIG");
     const struct option *list = long_options();
+    *asked = (struct asked){.command = -1, .file = getenv("NABLAD_CONFIG")};
     nb_options_defaults();
     if (!list)
         return nb_fail_memory(e);
-    if (walk(argc, argv, list, false, command, &file, e) || (file && nb_options_file(file, e)) ||
+    if (walk(argc, argv, list, false, asked, e) || (asked->file && nb_options_file(asked->file, e)) ||
         nb_options_environment(e))
         return -1;
-    return walk(argc, argv, list, true, command, &file, e);
+    return walk(argc, argv, list, true, asked, e);
 }
 
-/* ---- what is printed ------------------------------------------------------------------------------------------------ */
+/* ---- instead of serving ---------------------------------------------------------------------------------------------
+ */
 
-static void print_help(void)
+static void print_version(FILE *f)
 {
-    puts("nablad answers over HTTP about neural-network module graphs: forward, backward, loss, and whether a gradient\n"
-         "is right.\n\n"
-         "  nablad [options]            serve until SIGTERM or SIGINT\n\n"
-         "  --config FILE               read options from a JSON object: {\"port\": 8081, \"data\": \"/var/lib/nablad\"}\n"
-         "  --print-config              print the options in force as such a file, and end\n"
-         "  --probe URL                 ask a daemon, say http://127.0.0.1:8080/livez; status 0 if it is well\n"
-         "  --routes                    print what there is to ask, and end\n"
-         "  --modules-yaml              print the catalogue of modules, and end\n"
-         "  --errors-yaml               print the list of errors, and end\n"
-         "  --manual-options            print the options for the manual page, and end\n"
-         "  --help, --version\n\n"
-         "Options (and their defaults). The command line wins over the environment (NABLAD_PORT, NABLAD_LIMIT_NODES), the\n"
-         "environment over the file.\n");
-    nb_options_help(stdout);
+    fputs("nablad " PACKAGE_VERSION "\n", f);
 }
 
-static void print_tree(const char *title, json_t *tree)
+static void print_modules(FILE *f)
 {
-    nb_yaml_print(stdout, title, tree);
+    json_t *tree = nb_modules_json();
+    nb_yaml_print(f, "Written by nablad --modules-yaml.", tree);
     json_decref(tree);
 }
 
-static int print_something(int command)
+static void print_errors(FILE *f)
 {
-    switch (command) {
-    case HELP:
-        print_help();
-        break;
-    case VERSION:
-        puts("nablad " PACKAGE_VERSION);
-        break;
-    case PRINT_CONFIG:
-        nb_options_print(stdout);
-        break;
-    case ROUTES:
-        nb_router_print(stdout);
-        break;
-    case MODULES_YAML:
-        print_tree("Written by nablad --modules-yaml.", nb_modules_json());
-        break;
-    case ERRORS_YAML:
-        print_tree("Written by nablad --errors-yaml.", nb_errors_json());
-        break;
-    default:
-        nb_options_manual(stdout);
-    }
-    return fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+    json_t *tree = nb_errors_json();
+    nb_yaml_print(f, "Written by nablad --errors-yaml.", tree);
+    json_decref(tree);
 }
 
-/* ---- serving --------------------------------------------------------------------------------------------------------- */
+static int do_command(const struct asked *asked, struct nb_error *e)
+{
+    static void (*const printers[NB_COMMAND_COUNT])(FILE * f) = {
+        [NB_COMMAND_print_config] = nb_options_print, [NB_COMMAND_routes] = nb_router_print,
+        [NB_COMMAND_modules_yaml] = print_modules,    [NB_COMMAND_errors_yaml] = print_errors,
+        [NB_COMMAND_manual] = nb_manual_print,        [NB_COMMAND_help] = nb_help_print,
+        [NB_COMMAND_version] = print_version,
+    };
+    if (asked->command == NB_COMMAND_probe)
+        return nb_probe(asked->url, e);
+    printers[asked->command](stdout);
+    return fflush(stdout) ? nb_fail(e, NB_E_internal, "cannot write: %s", strerror(errno)) : 0;
+}
+
+/* ---- serving
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* A handler and a pipe rather than sigwait: OpenBLAS has threads of its own before main begins, and a signal may go to
  * one of them. */
@@ -204,13 +188,11 @@ static int serve(struct nb_store *store, struct nb_error *e)
 int main(int argc, char **argv)
 {
     struct nb_error e = {0};
-    int command = 0;
-    if (read_options(argc, argv, &command, &e))
+    struct asked asked;
+    if (read_options(argc, argv, &asked, &e))
         return fail(&e);
-    if (command == PROBE)
-        return nb_probe(probed, &e) ? fail(&e) : EXIT_SUCCESS;
-    if (command)
-        return print_something(command);
+    if (asked.command >= 0)
+        return do_command(&asked, &e) ? fail(&e) : EXIT_SUCCESS;
     if (nb_blas_start(&e) || nb_seed_start(&e) || catch_signals(&e))
         return fail(&e);
     struct nb_store *store = nb_store_open(nb_options.data, &e);

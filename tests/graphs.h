@@ -44,7 +44,7 @@ static struct nb_tensors tensors(const char *text)
     struct nb_tensors l = {0};
     json_t *j = parse(text), *v;
     const char *name;
-    json_object_foreach(j, name, v) {
+    json_object_foreach (j, name, v) {
         struct nb_tensor t;
         struct nb_error e = {0};
         ck_assert_int_eq(nb_tensor_read(v, &arena, &t, &e), 0);

@@ -4,7 +4,7 @@
 # No script of a package is run.
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
-here=${top_builddir:-.}/openapi
+here=${top_builddir:-$top/build}/openapi
 spectral=${SPECTRAL:-$here/node_modules/.bin/spectral}
 
 install() {

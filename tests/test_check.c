@@ -30,13 +30,15 @@ static struct nb_verdicts check(const char *graph, const char *inputs, const cha
     c.gradients_given = gradients != NULL;
     if (gradients)
         c.gradients = tensors(gradients);
-    ck_assert_msg(nb_check_run(g, &c, &arena, &v, &error) == 0, "%s at %s: %s", nb_code_name(error.code), error.pointer, error.detail);
+    ck_assert_msg(nb_check_run(g, &c, &arena, &v, &error) == 0, "%s at %s: %s", nb_code_name(error.code), error.pointer,
+                  error.detail);
     nb_graph_unref(g);
     return v;
 }
 
 #define TANH "{'inputs': {'x': ['N']}, 'dtype': '%s', 'nodes': {'y': {'op': 'Tanh', 'in': 'x'}}, 'outputs': ['y']}"
-#define TANH64 "{'inputs': {'x': ['N']}, 'dtype': 'float64', 'nodes': {'y': {'op': 'Tanh', 'in': 'x'}}, 'outputs': ['y']}"
+#define TANH64                                                                                                         \
+    "{'inputs': {'x': ['N']}, 'dtype': 'float64', 'nodes': {'y': {'op': 'Tanh', 'in': 'x'}}, 'outputs': ['y']}"
 
 /* The worked example of the reference: 1 - tanh x claimed for 1 - tanh^2 x. */
 START_TEST(test_worked_example)
@@ -55,9 +57,13 @@ END_TEST
 /* One entry off by a millionth is wrong, in double and, by a thousandth, in float; rounding to float is not. */
 START_TEST(test_one_entry)
 {
-    struct { const char *dtype; double factor; enum nb_verdict want; } rows[] = {
-        {"float64", 1 + 1e-6, NB_WRONG}, {"float64", 1, NB_RIGHT}, {"float64", -1, NB_WRONG}, {"float64", 2, NB_WRONG},
-        {"float64", 0, NB_WRONG}, {"float32", 1 + 1e-3, NB_WRONG}, {"float32", 1 + 3e-8, NB_RIGHT}, {"float32", -1, NB_WRONG}};
+    struct {
+        const char *dtype;
+        double factor;
+        enum nb_verdict want;
+    } rows[] = {{"float64", 1 + 1e-6, NB_WRONG}, {"float64", 1, NB_RIGHT}, {"float64", -1, NB_WRONG},
+                {"float64", 2, NB_WRONG},        {"float64", 0, NB_WRONG}, {"float32", 1 + 1e-3, NB_WRONG},
+                {"float32", 1 + 3e-8, NB_RIGHT}, {"float32", -1, NB_WRONG}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char graph[300], gradients[300];
         double x[3] = {0.5, -1.25, 2}, g[3] = {1, -1, 0.5};
@@ -75,11 +81,13 @@ END_TEST
 
 START_TEST(test_reasons)
 {
-    struct { const char *cotangents, *gradients, *reason; enum nb_verdict want; } rows[] = {
-        {"{'y': [1, 1, 1]}", "{'x': [[1, 1, 1]]}", "shape", NB_WRONG},
-        {"{'y': [1, 1, 1]}", "{'x': 1}", "shape", NB_WRONG},
-        {"{'y': [1, 1, 1]}", "{'x': [1, 'NaN', 1]}", "not_finite", NB_WRONG},
-        {"{'y': [0, 0, 0]}", "{'x': [0, 0, 0]}", "zero_cotangent", NB_CANNOT_TELL}};
+    struct {
+        const char *cotangents, *gradients, *reason;
+        enum nb_verdict want;
+    } rows[] = {{"{'y': [1, 1, 1]}", "{'x': [[1, 1, 1]]}", "shape", NB_WRONG},
+                {"{'y': [1, 1, 1]}", "{'x': 1}", "shape", NB_WRONG},
+                {"{'y': [1, 1, 1]}", "{'x': [1, 'NaN', 1]}", "not_finite", NB_WRONG},
+                {"{'y': [0, 0, 0]}", "{'x': [0, 0, 0]}", "zero_cotangent", NB_CANNOT_TELL}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct nb_verdicts v = check(TANH64, "{'x': [0.5, -1.25, 2.0]}", rows[i].cotangents, rows[i].gradients);
         ck_assert_msg(v.verdict == rows[i].want, "row %zu: %s", i, nb_verdict_name(v.verdict));
@@ -91,7 +99,8 @@ END_TEST
 /* At a kink: any subgradient cannot be told, what lies outside is wrong. Beside it, all is sharp. */
 START_TEST(test_kinks)
 {
-    const char *relu = "{'inputs': {'x': ['N']}, 'dtype': 'float64', 'nodes': {'y': {'op': 'ReLU', 'in': 'x'}}, 'outputs': ['y']}";
+    const char *relu =
+        "{'inputs': {'x': ['N']}, 'dtype': 'float64', 'nodes': {'y': {'op': 'ReLU', 'in': 'x'}}, 'outputs': ['y']}";
     struct nb_verdicts v = check(relu, "{'x': [0, 1]}", "{'y': [1, 1]}", "{'x': [0.3, 1]}");
     ck_assert_int_eq(v.verdict, NB_CANNOT_TELL);
     ck_assert_str_eq(v.v[0].reason, "kink");
@@ -107,7 +116,8 @@ END_TEST
 /* Gradients of size 1e-18 are judged like those of size 1. */
 START_TEST(test_small)
 {
-    const char *g = "{'inputs': {'x': ['N']}, 'dtype': 'float64', 'nodes': {'y': {'expr': '1e-18*square(x)'}}, 'outputs': ['y']}";
+    const char *g =
+        "{'inputs': {'x': ['N']}, 'dtype': 'float64', 'nodes': {'y': {'expr': '1e-18*square(x)'}}, 'outputs': ['y']}";
     ck_assert_int_eq(check(g, "{'x': [0.5, 3]}", "{'y': [1, 1]}", "{'x': [1e-18, 6e-18]}").verdict, NB_RIGHT);
     ck_assert_int_eq(check(g, "{'x': [0.5, 3]}", "{'y': [1, 1]}", "{'x': [1e-18, -6e-18]}").verdict, NB_WRONG);
     ck_assert_int_eq(check(g, "{'x': [0.5, 3]}", "{'y': [1, 1]}", "{'x': [0, 0]}").verdict, NB_WRONG);
@@ -116,27 +126,29 @@ START_TEST(test_small)
 END_TEST
 
 /* Mistakes in a given backward: each is wrong and points to its formula. */
-#define MODULE "{'inputs': {'a': ['B', 3], 'b': ['B', 3]}, 'dtype': 'float64', 'modules': {'M': {'inputs': {'u': ['B', 3], 'v': ['B', 3]}," \
-               "'nodes': {'w': {'op': 'Parameter', 'shape': [3], 'value': [0.3, -1.2, 0.7]}, 'y': {'expr': 'tanh(u*w)*v'}},"       \
-               "'outputs': ['y'], 'backward': {'u': '%s', 'v': '%s', 'w': '%s'}}}, 'nodes': {'m': {'op': 'M', 'in': ['a', 'b']}},"   \
-               "'outputs': ['m']}"
+#define MODULE                                                                                                         \
+    "{'inputs': {'a': ['B', 3], 'b': ['B', 3]}, 'dtype': 'float64', 'modules': {'M': {'inputs': {'u': ['B', 3], 'v': " \
+    "['B', 3]},"                                                                                                       \
+    "'nodes': {'w': {'op': 'Parameter', 'shape': [3], 'value': [0.3, -1.2, 0.7]}, 'y': {'expr': 'tanh(u*w)*v'}},"      \
+    "'outputs': ['y'], 'backward': {'u': '%s', 'v': '%s', 'w': '%s'}}}, 'nodes': {'m': {'op': 'M', 'in': ['a', "       \
+    "'b']}},"                                                                                                          \
+    "'outputs': ['m']}"
 #define GU "g*v*w*(1 - square(tanh(u*w)))"
 #define GV "g*tanh(u*w)"
 #define GW "sum(g*v*u*(1 - square(tanh(u*w))), 0)"
 
 START_TEST(test_planted)
 {
-    static const char *const rows[][4] = {
-        {"-" GU, GV, GW, "u"},                                  /* sign */
-        {"2*" GU, GV, GW, "u"},                                 /* factor */
-        {"g*v*w*(1 - tanh(u*w))", GV, GW, "u"},                 /* square forgotten */
-        {"v*w*(1 - square(tanh(u*w)))", GV, GW, "u"},           /* cotangent ignored */
-        {GU, "g*tanh(u)", GW, "v"},                             /* a constant forgotten */
-        {GU, "g*tanh(u*w)*step(u)", GW, "v"},                   /* wrong mask */
-        {GU, GV, "mean(g*v*u*(1 - square(tanh(u*w))), 0)", "w"}, /* divided by N */
-        {GU, GV, "g*v*u*(1 - square(tanh(u*w))) @ [1]", NULL},
-        {GU, GV, "flip(" GW ", 0)", "w"},                       /* off by position */
-        {GU, GV, "0", "w"}};                                    /* nothing */
+    static const char *const rows[][4] = {{"-" GU, GV, GW, "u"},                        /* sign */
+                                          {"2*" GU, GV, GW, "u"},                       /* factor */
+                                          {"g*v*w*(1 - tanh(u*w))", GV, GW, "u"},       /* square forgotten */
+                                          {"v*w*(1 - square(tanh(u*w)))", GV, GW, "u"}, /* cotangent ignored */
+                                          {GU, "g*tanh(u)", GW, "v"},                   /* a constant forgotten */
+                                          {GU, "g*tanh(u*w)*step(u)", GW, "v"},         /* wrong mask */
+                                          {GU, GV, "mean(g*v*u*(1 - square(tanh(u*w))), 0)", "w"}, /* divided by N */
+                                          {GU, GV, "g*v*u*(1 - square(tanh(u*w))) @ [1]", NULL},
+                                          {GU, GV, "flip(" GW ", 0)", "w"}, /* off by position */
+                                          {GU, GV, "0", "w"}};              /* nothing */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[1000], place[100];
         snprintf(text, sizeof text, MODULE, rows[i][0], rows[i][1], rows[i][2]);
@@ -175,10 +187,12 @@ END_TEST
 /* What stands under stop is a constant to both oracles; batch statistics move with x. */
 START_TEST(test_held_and_moving)
 {
-    const char *stop = "{'inputs': {'x': ['N']}, 'dtype': 'float64', 'nodes': {'y': {'expr': 'x*stop(exp(x))'}}, 'outputs': ['y']}";
+    const char *stop =
+        "{'inputs': {'x': ['N']}, 'dtype': 'float64', 'nodes': {'y': {'expr': 'x*stop(exp(x))'}}, 'outputs': ['y']}";
     ck_assert_int_eq(check(stop, NULL, NULL, NULL).verdict, NB_RIGHT);
-    const char *norm = "{'inputs': {'x': ['B', 3]}, 'nodes': {'n': {'op': 'BatchNorm1d', 'in': 'x'}, 'd': {'op': 'Dropout', 'in': 'n',"
-                       "'p': 0.3}}, 'outputs': ['d']}";
+    const char *norm =
+        "{'inputs': {'x': ['B', 3]}, 'nodes': {'n': {'op': 'BatchNorm1d', 'in': 'x'}, 'd': {'op': 'Dropout', 'in': 'n',"
+        "'p': 0.3}}, 'outputs': ['d']}";
     struct nb_graph *g = make_good(norm);
     struct nb_check c = {.run = {.seed = {11, 12}, .train = true}};
     struct nb_verdicts v;

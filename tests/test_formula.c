@@ -19,8 +19,10 @@ static void teardown(void)
 static double value(const char *formula)
 {
     char text[600];
-    snprintf(text, sizeof text, "{'inputs': {'x': [], 'm': ['R', 'C']}, 'dtype': 'float64', 'nodes': {'y': {'expr': '%s'}}, 'outputs': ['y']}",
-             formula);
+    snprintf(
+        text, sizeof text,
+        "{'inputs': {'x': [], 'm': ['R', 'C']}, 'dtype': 'float64', 'nodes': {'y': {'expr': '%s'}}, 'outputs': ['y']}",
+        formula);
     struct nb_graph *g = make_good(text);
     struct nb_run run = {.inputs = tensors("{'x': 3, 'm': [[1, -2, 3], [4, 5, -6]]}")};
     struct nb_result r = {0};
@@ -30,20 +32,74 @@ static double value(const char *formula)
     return v;
 }
 
-static const struct { const char *formula; double value; } values[] = {
-    {"2**3**2", 512}, {"2^3^2", 512}, {"-x**2", -9}, {"(-x)**2", 9}, {"2**-1", 0.5}, {"1 - 2 - 3", -4}, {"8/4/2", 1},
-    {"1 + 2*3", 7}, {"-x*2", -6}, {"2*-x", -6}, {"+x", 3}, {"(1 < x)*(x < 5)", 1}, {"x < 2 + 1", 0}, {"x <= 3", 1},
-    {"x == 3", 1}, {"x != 3", 0}, {"1e-1*10", 1}, {".5*x", 1.5}, {"1.*x", 3}, {"pi", 3.14159265358979323846},
-    {"R*10 + C", 23}, {"sum(m)", 5}, {"sum(m, 0)", 5}, {"sum(m, dim=1)", 2}, {"sum(sum(m, 1, keepdim=1))", 5},
-    {"mean(m, [0, 1])", 5.0 / 6}, {"max(m)", 5}, {"max(m, dim=0)", 4}, {"max(x, 0, 7)", 7}, {"min(m, dim=-1)", -2},
-    {"prod(m)", 720}, {"norm(m, 1)", 21}, {"norm(m, p=2)", 9.5393920141694566}, {"clip(x, 0, 2)", 2}, {"clip(x, max=2, min=0)", 2},
-    {"where(x > 2, x, 0)", 3}, {"xlogy(0, 0)", 0}, {"logaddexp(x, x)", 3.6931471805599453}, {"var(m, 0)", 2.25},
-    {"var(m, 0, correction=1)", 4.5}, {"argmax(m)", 2}, {"softmax(m, 0)", 0.0474258731775668}, {"cumsum(m, 1)", 1},
-    {"flip(m, 1)", 3}, {"roll(m, 1, 1)", 3}, {"transpose(m) @ m", 17}, {"m @ transpose(m)", 14}, {"dot(m, m)", 14},
-    {"outer(m, m)", 1}, {"linear(m, m)", 14}, {"linear(m, m, sum(m, 1))", 16}, {"reshape(m, [C, R])", 1}, {"reshape(m, [6])", 1},
-    {"expand(x, [2, 2])", 3}, {"squeeze(unsqueeze(x, 0), 0)", 3}, {"concat(m, m, dim=0)", 1}, {"stop(x)*2", 6},
-    {"leaky_relu(-x)", -0.03}, {"leaky_relu(-x, 0.5)", -1.5}, {"elu(-x, 2)", 2 * (0.049787068367863944 - 1)},
-    {"round(2.5*x - 5)", 2}, {"atan2(x, x)", 0.78539816339744831}, {"one_hot(x, 4)", 0}, {"logsumexp(m*0)", 1.791759469228055},
+static const struct {
+    const char *formula;
+    double value;
+} values[] = {
+    {"2**3**2", 512},
+    {"2^3^2", 512},
+    {"-x**2", -9},
+    {"(-x)**2", 9},
+    {"2**-1", 0.5},
+    {"1 - 2 - 3", -4},
+    {"8/4/2", 1},
+    {"1 + 2*3", 7},
+    {"-x*2", -6},
+    {"2*-x", -6},
+    {"+x", 3},
+    {"(1 < x)*(x < 5)", 1},
+    {"x < 2 + 1", 0},
+    {"x <= 3", 1},
+    {"x == 3", 1},
+    {"x != 3", 0},
+    {"1e-1*10", 1},
+    {".5*x", 1.5},
+    {"1.*x", 3},
+    {"pi", 3.14159265358979323846},
+    {"R*10 + C", 23},
+    {"sum(m)", 5},
+    {"sum(m, 0)", 5},
+    {"sum(m, dim=1)", 2},
+    {"sum(sum(m, 1, keepdim=1))", 5},
+    {"mean(m, [0, 1])", 5.0 / 6},
+    {"max(m)", 5},
+    {"max(m, dim=0)", 4},
+    {"max(x, 0, 7)", 7},
+    {"min(m, dim=-1)", -2},
+    {"prod(m)", 720},
+    {"norm(m, 1)", 21},
+    {"norm(m, p=2)", 9.5393920141694566},
+    {"clip(x, 0, 2)", 2},
+    {"clip(x, max=2, min=0)", 2},
+    {"where(x > 2, x, 0)", 3},
+    {"xlogy(0, 0)", 0},
+    {"logaddexp(x, x)", 3.6931471805599453},
+    {"var(m, 0)", 2.25},
+    {"var(m, 0, correction=1)", 4.5},
+    {"argmax(m)", 2},
+    {"softmax(m, 0)", 0.0474258731775668},
+    {"cumsum(m, 1)", 1},
+    {"flip(m, 1)", 3},
+    {"roll(m, 1, 1)", 3},
+    {"transpose(m) @ m", 17},
+    {"m @ transpose(m)", 14},
+    {"dot(m, m)", 14},
+    {"outer(m, m)", 1},
+    {"linear(m, m)", 14},
+    {"linear(m, m, sum(m, 1))", 16},
+    {"reshape(m, [C, R])", 1},
+    {"reshape(m, [6])", 1},
+    {"expand(x, [2, 2])", 3},
+    {"squeeze(unsqueeze(x, 0), 0)", 3},
+    {"concat(m, m, dim=0)", 1},
+    {"stop(x)*2", 6},
+    {"leaky_relu(-x)", -0.03},
+    {"leaky_relu(-x, 0.5)", -1.5},
+    {"elu(-x, 2)", 2 * (0.049787068367863944 - 1)},
+    {"round(2.5*x - 5)", 2},
+    {"atan2(x, x)", 0.78539816339744831},
+    {"one_hot(x, 4)", 0},
+    {"logsumexp(m*0)", 1.791759469228055},
 };
 
 START_TEST(test_values)
@@ -52,24 +108,38 @@ START_TEST(test_values)
 }
 END_TEST
 
-static const struct { const char *formula, *code, *detail; } faults[] = {
-    {"", "formula_syntax", "column 1: a value expected"}, {"x +", "formula_syntax", "column 4"},
-    {"x)", "formula_syntax", "column 2"}, {"x x", "formula_syntax", "column 3"}, {"1e999*x", "formula_syntax", "too large"},
-    {"sum(x, dim=)", "formula_syntax", "column 12"}, {"sum(dim=0, x)", "formula_syntax", "column 12"},
-    {"sum(m, size=1)", "bad_argument", "no argument size"}, {"sum(m, 5)", "bad_argument", "column 1"},
-    {"exp()", "bad_argument", "1 wanted, 0 given"}, {"exp(x, 1)", "bad_argument", "1 wanted, 2 given"}, {"roll(m, 1)", "bad_argument", "roll"},
-    {"[1, 2]", "formula_syntax", "column 1"}, {"reshape(m, [5])", "shape_mismatch", "column 1"},
-    {"m + [1]", "formula_syntax", "column 5"}, {"q.z + 1", "unknown_reference", "q"}, {"x.z", "unknown_port", "column 1"},
-    {"m @ m", "shape_mismatch", "column"}, {"x & 1", "formula_syntax", "& is not part"},
+static const struct {
+    const char *formula, *code, *detail;
+} faults[] = {
+    {"", "formula_syntax", "column 1: a value expected"},
+    {"x +", "formula_syntax", "column 4"},
+    {"x)", "formula_syntax", "column 2"},
+    {"x x", "formula_syntax", "column 3"},
+    {"1e999*x", "formula_syntax", "too large"},
+    {"sum(x, dim=)", "formula_syntax", "column 12"},
+    {"sum(dim=0, x)", "formula_syntax", "column 12"},
+    {"sum(m, size=1)", "bad_argument", "no argument size"},
+    {"sum(m, 5)", "bad_argument", "column 1"},
+    {"exp()", "bad_argument", "1 wanted, 0 given"},
+    {"exp(x, 1)", "bad_argument", "1 wanted, 2 given"},
+    {"roll(m, 1)", "bad_argument", "roll"},
+    {"[1, 2]", "formula_syntax", "column 1"},
+    {"reshape(m, [5])", "shape_mismatch", "column 1"},
+    {"m + [1]", "formula_syntax", "column 5"},
+    {"q.z + 1", "unknown_reference", "q"},
+    {"x.z", "unknown_port", "column 1"},
+    {"m @ m", "shape_mismatch", "column"},
+    {"x & 1", "formula_syntax", "& is not part"},
 };
 
 START_TEST(test_faults)
 {
     char text[600];
-    snprintf(text, sizeof text, "{'inputs': {'x': [], 'm': [2, 3]}, 'nodes': {'y': {'expr': '%s'}}, 'outputs': ['y']}", faults[_i].formula);
+    snprintf(text, sizeof text, "{'inputs': {'x': [], 'm': [2, 3]}, 'nodes': {'y': {'expr': '%s'}}, 'outputs': ['y']}",
+             faults[_i].formula);
     ck_assert_ptr_null(make(text));
-    ck_assert_msg(!strcmp(nb_code_name(error.code), faults[_i].code) && strstr(error.detail, faults[_i].detail), "%s: %s: %s",
-                  faults[_i].formula, nb_code_name(error.code), error.detail);
+    ck_assert_msg(!strcmp(nb_code_name(error.code), faults[_i].code) && strstr(error.detail, faults[_i].detail),
+                  "%s: %s: %s", faults[_i].formula, nb_code_name(error.code), error.detail);
     ck_assert_str_eq(error.pointer, "/graph/nodes/y/expr");
 }
 END_TEST

@@ -22,8 +22,8 @@ static struct nb_result backward(struct nb_graph *g, const char *inputs, const c
         run.cotangents = tensors(cotangents);
         run.cotangents_given = true;
     }
-    ck_assert_msg(nb_graph_backward(g, &run, &arena, &r, &error) == 0, "%s at %s: %s", nb_code_name(error.code), error.pointer,
-                  error.detail);
+    ck_assert_msg(nb_graph_backward(g, &run, &arena, &r, &error) == 0, "%s at %s: %s", nb_code_name(error.code),
+                  error.pointer, error.detail);
     return r;
 }
 
@@ -31,8 +31,8 @@ static struct nb_result forward(struct nb_graph *g, const char *inputs)
 {
     struct nb_run run = {.inputs = tensors(inputs), .seed = {3, 4}};
     struct nb_result r = {0};
-    ck_assert_msg(nb_graph_forward(g, &run, &arena, &r, &error) == 0, "%s at %s: %s", nb_code_name(error.code), error.pointer,
-                  error.detail);
+    ck_assert_msg(nb_graph_forward(g, &run, &arena, &r, &error) == 0, "%s at %s: %s", nb_code_name(error.code),
+                  error.pointer, error.detail);
     return r;
 }
 
@@ -43,12 +43,14 @@ static void refused(struct nb_graph *g, struct nb_run *run, const char *code, co
     bool back = run->cotangents_given || run->loss || run->wrt_given;
     int bad = back ? nb_graph_backward(g, run, &arena, &r, &error) : nb_graph_forward(g, run, &arena, &r, &error);
     ck_assert_int_eq(bad, -1);
-    ck_assert_msg(!strcmp(nb_code_name(error.code), code) && !strcmp(error.pointer, place), "wanted %s at %s, came %s at %s: %s",
-                  code, place, nb_code_name(error.code), error.pointer, error.detail);
+    ck_assert_msg(!strcmp(nb_code_name(error.code), code) && !strcmp(error.pointer, place),
+                  "wanted %s at %s, came %s at %s: %s", code, place, nb_code_name(error.code), error.pointer,
+                  error.detail);
 }
 
-#define LINEAR "'inputs': {'x': ['B', 2], 't': ['B', 1]}, 'nodes': {'fc': {'op': 'Linear', 'in': 'x', 'out_features': 1}, %s}," \
-               "'outputs': ['fc', 'loss'], 'params': {'fc.weight': {'value': [[1, -2]]}, 'fc.bias': {'value': [0.5]}}"
+#define LINEAR                                                                                                         \
+    "'inputs': {'x': ['B', 2], 't': ['B', 1]}, 'nodes': {'fc': {'op': 'Linear', 'in': 'x', 'out_features': 1}, %s},"   \
+    "'outputs': ['fc', 'loss'], 'params': {'fc.weight': {'value': [[1, -2]]}, 'fc.bias': {'value': [0.5]}}"
 
 static void check_linear(const char *loss)
 {
@@ -75,7 +77,8 @@ END_TEST
 START_TEST(test_xor)
 {
     struct nb_graph *g = make_good(
-        "{'inputs': {'x': ['B', 2]}, 'nodes': {'net': {'chain': [{'Linear': [2, 2]}, 'ReLU', {'Linear': [2, 1]}], 'in': 'x'}},"
+        "{'inputs': {'x': ['B', 2]}, 'nodes': {'net': {'chain': [{'Linear': [2, 2]}, 'ReLU', {'Linear': [2, 1]}], "
+        "'in': 'x'}},"
         "'outputs': ['net'], 'params': {'net.0.weight': {'value': [[1, 1], [1, 1]]}, 'net.0.bias': {'value': [0, -1]},"
         "'net.2.weight': {'value': [[1, -2]]}, 'net.2.bias': {'init': 'zeros'}}}");
     struct nb_result r = forward(g, "{'x': [[0, 0], [0, 1], [1, 0], [1, 1]]}");
@@ -85,9 +88,10 @@ START_TEST(test_xor)
 }
 END_TEST
 
-#define SWISH "{'inputs': {'x': ['B', 3]}, 'dtype': 'float64', 'modules': {'Swish': {'inputs': {'x': ['...']}, 'nodes': {" \
-              "'beta': {'op': 'Parameter', 'shape': [1], 'init': 'ones'}, 's': {'expr': 'sigmoid(beta*x)'},"               \
-              "'h': {'expr': 'x*s'}}, 'outputs': ['h']%s}}, 'nodes': {'y': {'op': 'Swish', 'in': 'x'}}, 'outputs': ['y']}"
+#define SWISH                                                                                                          \
+    "{'inputs': {'x': ['B', 3]}, 'dtype': 'float64', 'modules': {'Swish': {'inputs': {'x': ['...']}, 'nodes': {"       \
+    "'beta': {'op': 'Parameter', 'shape': [1], 'init': 'ones'}, 's': {'expr': 'sigmoid(beta*x)'},"                     \
+    "'h': {'expr': 'x*s'}}, 'outputs': ['h']%s}}, 'nodes': {'y': {'op': 'Swish', 'in': 'x'}}, 'outputs': ['y']}"
 
 START_TEST(test_given_backward)
 {
@@ -121,24 +125,29 @@ END_TEST
 START_TEST(test_composite_is_flat)
 {
     struct nb_graph *flat = make_good(
-        "{'inputs': {'x': ['B', 3]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', 'out_features': 4}, 'h': {'op': 'Tanh', 'in': 'a'},"
+        "{'inputs': {'x': ['B', 3]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', 'out_features': 4}, 'h': {'op': "
+        "'Tanh', 'in': 'a'},"
         "'y': {'op': 'Linear', 'in': 'h', 'out_features': 2}}, 'outputs': ['y'], 'params': {'a.weight': {'value':"
         "[[0.1, 0.2, 0.3], [0.4, 0.5, -0.6], [0.7, -0.8, 0.9], [1, 1.1, 1.2]]}, 'a.bias': {'init': {'constant': 0.3}},"
         "'y.weight': {'value': [[1, 2, 3, 4], [-0.1, 0.2, 0.3, 0.5]]}, 'y.bias': {'init': 'ones'}}}");
     struct nb_graph *nested = make_good(
         "{'inputs': {'x': ['B', 3]}, 'modules': {'Inner': {'args': {'H': null}, 'inputs': {'v': ['N', 'D']}, 'nodes': {"
-        "'h': {'op': 'Tanh', 'in': 'a'}, 'a': {'op': 'Linear', 'in': 'v', 'out_features': 'H'}}, 'outputs': {'z': 'h'}},"
+        "'h': {'op': 'Tanh', 'in': 'a'}, 'a': {'op': 'Linear', 'in': 'v', 'out_features': 'H'}}, 'outputs': {'z': "
+        "'h'}},"
         "'Outer': {'inputs': {'w': ['M', 3]}, 'nodes': {'y': {'op': 'Linear', 'in': 'in1.z', 'out_features': 2},"
         "'in1': {'op': 'Inner', 'in': {'v': 'w'}, 'H': 4}}, 'outputs': ['y']}},"
-        "'nodes': {'top': {'op': 'Outer', 'in': 'x'}}, 'outputs': {'y': 'top'}, 'params': {'top.in1.a.weight': {'value':"
-        "[[0.1, 0.2, 0.3], [0.4, 0.5, -0.6], [0.7, -0.8, 0.9], [1, 1.1, 1.2]]}, 'top.in1.a.bias': {'init': {'constant': 0.3}},"
+        "'nodes': {'top': {'op': 'Outer', 'in': 'x'}}, 'outputs': {'y': 'top'}, 'params': {'top.in1.a.weight': "
+        "{'value':"
+        "[[0.1, 0.2, 0.3], [0.4, 0.5, -0.6], [0.7, -0.8, 0.9], [1, 1.1, 1.2]]}, 'top.in1.a.bias': {'init': "
+        "{'constant': 0.3}},"
         "'top.y.weight': {'value': [[1, 2, 3, 4], [-0.1, 0.2, 0.3, 0.5]]}, 'top.y.bias': {'init': 'ones'}}}");
     const char *x = "{'x': [[1, -2, 0.7], [0.3, 0.4, 5], [0, 1, 2]]}", *g = "{'y': [[1, 2], [3, -1], [0.5, 4]]}";
     struct nb_result a = backward(flat, x, g, NULL), b = backward(nested, x, g, NULL);
     ck_assert_mem_eq(nb_tensors_find(&a.outputs, "y")->data, nb_tensors_find(&b.outputs, "y")->data, 6 * sizeof(float));
-    ck_assert_mem_eq(nb_tensors_find(&a.gradients, "x")->data, nb_tensors_find(&b.gradients, "x")->data, 9 * sizeof(float));
-    ck_assert_mem_eq(nb_tensors_find(&a.gradients, "a.weight")->data, nb_tensors_find(&b.gradients, "top.in1.a.weight")->data,
-                     12 * sizeof(float));
+    ck_assert_mem_eq(nb_tensors_find(&a.gradients, "x")->data, nb_tensors_find(&b.gradients, "x")->data,
+                     9 * sizeof(float));
+    ck_assert_mem_eq(nb_tensors_find(&a.gradients, "a.weight")->data,
+                     nb_tensors_find(&b.gradients, "top.in1.a.weight")->data, 12 * sizeof(float));
     nb_graph_unref(flat);
     nb_graph_unref(nested);
 }
@@ -148,10 +157,12 @@ END_TEST
 START_TEST(test_share_and_tie)
 {
     const char *texts[] = {
-        "{'inputs': {'x': ['B', 1]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', 'out_features': 1, 'bias': false}, 'b': {'op':"
+        "{'inputs': {'x': ['B', 1]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', 'out_features': 1, 'bias': false}, "
+        "'b': {'op':"
         "'Linear', 'in': 'a', 'out_features': 1, 'bias': false, 'share': 'a'}}, 'outputs': {'y': 'b'},"
         "'params': {'a.weight': {'value': [[3]]}}}",
-        "{'inputs': {'x': ['B', 1]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', 'out_features': 1, 'bias': false}, 'b': {'op':"
+        "{'inputs': {'x': ['B', 1]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', 'out_features': 1, 'bias': false}, "
+        "'b': {'op':"
         "'Linear', 'in': 'a', 'out_features': 1, 'bias': false}}, 'outputs': {'y': 'b'},"
         "'params': {'a.weight': {'value': [[3]]}, 'b.weight': {'tie': 'a.weight', 'transpose': true}}}"};
     for (int i = 0; i < 2; i++) {
@@ -168,8 +179,9 @@ END_TEST
 
 START_TEST(test_stop_and_fan_out)
 {
-    struct nb_graph *g = make_good("{'inputs': {'x': []}, 'dtype': 'float64', 'nodes': {'y': {'expr': 'x*x*stop(x) + 2*x'},"
-                                   "'z': {'op': 'Add', 'in': ['x', {'stop': 'y'}]}}, 'outputs': ['y', 'z']}");
+    struct nb_graph *g =
+        make_good("{'inputs': {'x': []}, 'dtype': 'float64', 'nodes': {'y': {'expr': 'x*x*stop(x) + 2*x'},"
+                  "'z': {'op': 'Add', 'in': ['x', {'stop': 'y'}]}}, 'outputs': ['y', 'z']}");
     struct nb_result r = backward(g, "{'x': 3}", "{'y': 1, 'z': 10}", NULL);
     ck_assert_double_eq(at(&r.outputs, "y", 0), 33);
     ck_assert_double_eq(at(&r.gradients, "x", 0), 2 * 3 * 3 + 2 + 10);
@@ -179,15 +191,20 @@ END_TEST
 
 START_TEST(test_probes)
 {
-    struct nb_graph *g = make_good(
-        "{'inputs': {'x': ['B', 4]}, 'nodes': {'net': {'chain': [{'Linear': [4, 3]}, 'Tanh'], 'in': 'x'}, 's': {'op': 'Split',"
-        "'in': 'net', 'sizes': [1, 2], 'ports': ['a', 'b']}, 'y': {'expr': 'sum(s.b)'}}, 'outputs': ['y']}");
-    struct nb_run run = {.inputs = tensors("{'x': [[1, 2, 3, 4]]}"), .outputs_given = true, .wrt_given = true, .cotangents_given = true,
+    struct nb_graph *g =
+        make_good("{'inputs': {'x': ['B', 4]}, 'nodes': {'net': {'chain': [{'Linear': [4, 3]}, 'Tanh'], 'in': 'x'}, "
+                  "'s': {'op': 'Split',"
+                  "'in': 'net', 'sizes': [1, 2], 'ports': ['a', 'b']}, 'y': {'expr': 'sum(s.b)'}}, 'outputs': ['y']}");
+    struct nb_run run = {.inputs = tensors("{'x': [[1, 2, 3, 4]]}"),
+                         .outputs_given = true,
+                         .wrt_given = true,
+                         .cotangents_given = true,
                          .cotangents = tensors("{'y': 1}")};
     run.outputs = (struct nb_strings_list){3, (const char *[]){"net/0", "s.b", "x"}};
     run.wrt = (struct nb_strings_list){2, (const char *[]){"net/0", "s.a"}};
     struct nb_result r = {0};
-    ck_assert_msg(nb_graph_backward(g, &run, &arena, &r, &error) == 0, "%s at %s: %s", nb_code_name(error.code), error.pointer, error.detail);
+    ck_assert_msg(nb_graph_backward(g, &run, &arena, &r, &error) == 0, "%s at %s: %s", nb_code_name(error.code),
+                  error.pointer, error.detail);
     for (size_t i = 0; i < 2; i++) { /* d sum(tanh z)/dz = 1 - tanh^2 for the entries in s.b */
         double t = at(&r.outputs, "s.b", i);
         ck_assert_double_eq_tol(at(&r.gradients, "net/0", i + 1), 1 - t * t, 1e-6);
@@ -202,8 +219,9 @@ END_TEST
 /* Noise depends on the seed and the name alone; fed back in, it repeats the run. */
 START_TEST(test_noise)
 {
-    struct nb_graph *g = make_good("{'inputs': {'x': ['B', 2], 'u': {'shape': ['B', 2], 'sample': 'normal'}}, 'nodes':"
-                                   "{'y': {'expr': 'x + 0.1*u'}, 'd': {'op': 'Dropout', 'in': 'x', 'p': 0.3}}, 'outputs': ['y', 'u', 'd']}");
+    struct nb_graph *g = make_good(
+        "{'inputs': {'x': ['B', 2], 'u': {'shape': ['B', 2], 'sample': 'normal'}}, 'nodes':"
+        "{'y': {'expr': 'x + 0.1*u'}, 'd': {'op': 'Dropout', 'in': 'x', 'p': 0.3}}, 'outputs': ['y', 'u', 'd']}");
     struct nb_run run = {.inputs = tensors("{'x': [[1, 2], [3, 4], [5, 6]]}"), .seed = {7, 8}, .train = true};
     struct nb_result a = {0}, b = {0};
     ck_assert_int_eq(nb_graph_forward(g, &run, &arena, &a, &error), 0);
@@ -226,7 +244,8 @@ END_TEST
 START_TEST(test_with_data)
 {
     struct nb_graph *g = make_good(
-        "{'inputs': {'x': ['B', 4], 'y': {'shape': ['B'], 'dtype': 'int64'}}, 'nodes': {'l': {'op': 'Linear', 'in': 'x',"
+        "{'inputs': {'x': ['B', 4], 'y': {'shape': ['B'], 'dtype': 'int64'}}, 'nodes': {'l': {'op': 'Linear', 'in': "
+        "'x',"
         "'out_features': 3}, 'loss': {'op': 'CrossEntropyLoss', 'in': ['l', 'y']}}, 'outputs': ['l', 'loss']}");
     struct nb_run run = {.inputs = tensors("{'x': [[1, 2, 3, 4], [1, 2, 3, 4]]}")};
     refused(g, &run, "missing_input", "/inputs/y");
@@ -253,8 +272,9 @@ END_TEST
 /* Only what is asked for must be fed; a tensor without entries gives empty results and zero gradients. */
 START_TEST(test_empty_and_lazy)
 {
-    struct nb_graph *g = make_good("{'inputs': {'x': ['B', 2], 'y': ['B']}, 'nodes': {'p': {'op': 'Linear', 'in': 'x', 'out_features': 3},"
-                                   "'q': {'expr': 'sum(p, 1)*y'}}, 'outputs': ['p', 'q']}");
+    struct nb_graph *g = make_good(
+        "{'inputs': {'x': ['B', 2], 'y': ['B']}, 'nodes': {'p': {'op': 'Linear', 'in': 'x', 'out_features': 3},"
+        "'q': {'expr': 'sum(p, 1)*y'}}, 'outputs': ['p', 'q']}");
     struct nb_run run = {.inputs = tensors("{'x': [[1, 2]]}"), .outputs_given = true};
     run.outputs = (struct nb_strings_list){1, (const char *[]){"p"}};
     struct nb_result r = {0};
@@ -267,7 +287,8 @@ START_TEST(test_empty_and_lazy)
     ck_assert_int_eq(nb_tensors_add(&arena, &run.inputs, "x", x, &error), 0);
     ck_assert_int_eq(nb_tensors_add(&arena, &run.cotangents, "p", c, &error), 0);
     run.cotangents_given = true;
-    ck_assert_msg(nb_graph_backward(g, &run, &arena, &r, &error) == 0, "%s at %s: %s", nb_code_name(error.code), error.pointer, error.detail);
+    ck_assert_msg(nb_graph_backward(g, &run, &arena, &r, &error) == 0, "%s at %s: %s", nb_code_name(error.code),
+                  error.pointer, error.detail);
     ck_assert_double_eq(at(&r.gradients, "p.weight", 5), 0);
     ck_assert_int_eq((int)nb_count(&nb_tensors_find(&r.outputs, "p")->shape), 0);
     nb_graph_unref(g);
@@ -276,10 +297,11 @@ END_TEST
 
 START_TEST(test_several_losses)
 {
-    struct nb_graph *g = make_good(
-        "{'inputs': {'x': ['B', 2]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', 'out_features': 2}, 'b': {'op': 'Linear', 'in': 'a',"
-        "'out_features': 1}, 'l1': {'expr': 'mean(a)'}, 'l2': {'expr': 'mean(b)'}}, 'outputs': ['l1', 'l2'],"
-        "'losses': {'A': {'of': 'l1', 'wrt': ['a.*']}, 'Z': {'of': 'l2', 'wrt': ['b.*', 'x']}}}");
+    struct nb_graph *g =
+        make_good("{'inputs': {'x': ['B', 2]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', 'out_features': 2}, 'b': "
+                  "{'op': 'Linear', 'in': 'a',"
+                  "'out_features': 1}, 'l1': {'expr': 'mean(a)'}, 'l2': {'expr': 'mean(b)'}}, 'outputs': ['l1', 'l2'],"
+                  "'losses': {'A': {'of': 'l1', 'wrt': ['a.*']}, 'Z': {'of': 'l2', 'wrt': ['b.*', 'x']}}}");
     struct nb_result r = backward(g, "{'x': [[1, 2], [3, 4]]}", NULL, "Z");
     ck_assert_int_eq((int)r.gradients.n, 3);
     ck_assert_double_eq(at(&r.gradients, "b.bias", 0), 1);
@@ -297,9 +319,11 @@ END_TEST
 /* A layer added elsewhere does not change the others' random starts; the same seed gives the same bits. */
 START_TEST(test_starts)
 {
-    struct nb_graph *a = make_good("{'inputs': {'x': ['B', 9]}, 'nodes': {'f': {'op': 'Linear', 'in': 'x', 'out_features': 5}}, 'outputs': ['f']}");
-    struct nb_graph *b = make_good("{'inputs': {'x': ['B', 9]}, 'nodes': {'e': {'op': 'Linear', 'in': 'x', 'out_features': 9},"
-                                   "'f': {'op': 'Linear', 'in': 'e', 'out_features': 5}}, 'outputs': ['f']}");
+    struct nb_graph *a = make_good("{'inputs': {'x': ['B', 9]}, 'nodes': {'f': {'op': 'Linear', 'in': 'x', "
+                                   "'out_features': 5}}, 'outputs': ['f']}");
+    struct nb_graph *b =
+        make_good("{'inputs': {'x': ['B', 9]}, 'nodes': {'e': {'op': 'Linear', 'in': 'x', 'out_features': 9},"
+                  "'f': {'op': 'Linear', 'in': 'e', 'out_features': 5}}, 'outputs': ['f']}");
     const struct nb_tensor *x = nb_tensors_find(nb_graph_parameters(a), "f.weight");
     const struct nb_tensor *y = nb_tensors_find(nb_graph_parameters(b), "f.weight");
     ck_assert_mem_eq(x->data, y->data, 45 * sizeof(float));
@@ -312,8 +336,9 @@ END_TEST
 
 START_TEST(test_integer_output)
 {
-    struct nb_graph *g = make_good("{'inputs': {'x': ['B', 3]}, 'nodes': {'c': {'expr': 'argmax(x)'}, 'h': {'expr': 'x/2'}},"
-                                   "'outputs': {'class': {'of': 'c', 'dtype': 'int64'}, 'h': {'of': 'h', 'dtype': 'int32'}}}");
+    struct nb_graph *g =
+        make_good("{'inputs': {'x': ['B', 3]}, 'nodes': {'c': {'expr': 'argmax(x)'}, 'h': {'expr': 'x/2'}},"
+                  "'outputs': {'class': {'of': 'c', 'dtype': 'int64'}, 'h': {'of': 'h', 'dtype': 'int32'}}}");
     struct nb_run run = {.inputs = tensors("{'x': [[1, 5, 2], [9, 1, 0]]}"), .outputs_given = true};
     run.outputs = (struct nb_strings_list){1, (const char *[]){"class"}};
     struct nb_result r = {0};
@@ -329,7 +354,8 @@ END_TEST
 START_TEST(test_weight_decay)
 {
     struct nb_graph *g = make_good(
-        "{'inputs': {'x': ['B', 2]}, 'dtype': 'float64', 'nodes': {'r': {'op': 'WeightDecay', 'params': ['*.weight'], 'weight_decay': 0.1},"
+        "{'inputs': {'x': ['B', 2]}, 'dtype': 'float64', 'nodes': {'r': {'op': 'WeightDecay', 'params': ['*.weight'], "
+        "'weight_decay': 0.1},"
         "'a': {'op': 'Linear', 'in': 'x', 'out_features': 1}, 'loss': {'expr': 'r + mean(a)'}}, 'outputs': ['r'],"
         "'params': {'a.weight': {'value': [[3, 4]]}}}");
     struct nb_result r = backward(g, "{'x': [[0, 0]]}", NULL, NULL);
@@ -342,7 +368,8 @@ END_TEST
 /* Parameters change by a new snapshot; the old one stays as it was. */
 START_TEST(test_snapshots)
 {
-    struct nb_graph *g = make_good("{'inputs': {'x': ['B', 2]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', 'out_features': 1}}, 'outputs': ['a']}");
+    struct nb_graph *g = make_good("{'inputs': {'x': ['B', 2]}, 'nodes': {'a': {'op': 'Linear', 'in': 'x', "
+                                   "'out_features': 1}}, 'outputs': ['a']}");
     double before = at(nb_graph_parameters(g), "a.bias", 0);
     struct nb_tensors some = tensors("{'a.bias': [7]}");
     ck_assert_ptr_null(nb_graph_with(g, &some, true, &error)); /* all were promised */

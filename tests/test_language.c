@@ -12,11 +12,13 @@ START_TEST(test_refused)
 {
     json_t *row = json_array_get(rows, (size_t)_i);
     struct nb_error e = {0};
-    const char *code = json_string_value(json_object_get(row, "code")), *at = json_string_value(json_object_get(row, "pointer"));
+    const char *code = json_string_value(json_object_get(row, "code")),
+               *at = json_string_value(json_object_get(row, "pointer"));
     const char *detail = json_string_value(json_object_get(row, "detail"));
     struct nb_graph *g = nb_graph_new(json_object_get(row, "graph"), NULL, (struct nb_seed){1, 2}, &e);
     ck_assert_msg(!g, "row %d was accepted", _i);
-    ck_assert_msg(!strcmp(nb_code_name(e.code), code), "%s: wanted %s, came %s (%s)", at, code, nb_code_name(e.code), e.detail);
+    ck_assert_msg(!strcmp(nb_code_name(e.code), code), "%s: wanted %s, came %s (%s)", at, code, nb_code_name(e.code),
+                  e.detail);
     ck_assert_msg(!strcmp(e.pointer, at), "wanted %s, came %s (%s)", at, e.pointer, e.detail);
     ck_assert_msg(strstr(e.detail, detail) != NULL, "%s: \"%s\" lacks \"%s\"", at, e.detail, detail);
 }

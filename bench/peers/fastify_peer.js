@@ -1,4 +1,4 @@
-// Fastify with onnxruntime-node, one thread, replies written by a schema.
+// Fastify with onnxruntime-node, one thread, replies written by a schema: node fastify_peer.js PORT
 const ort = require("onnxruntime-node");
 const fastify = require("fastify");
 
@@ -14,6 +14,6 @@ async function main() {
     const { y } = await session.run({ x: new ort.Tensor("float32", flat, [x.length, 784]) });
     return { y: x.map((_, i) => Array.from(y.data.subarray(i * 10, i * 10 + 10))) };
   });
-  await app.listen({ port: Number(process.env.PORT), host: "127.0.0.1" });
+  await app.listen({ port: Number(process.argv[2]), host: "127.0.0.1" });
 }
 main();

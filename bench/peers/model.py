@@ -1,11 +1,34 @@
 #!/usr/bin/python3
-"""The network all servers answer with, 784-256-128-10, written once: for PyTorch, ONNX, nablad; and two request bodies."""
+"""The network all servers answer with, 784-256-128-10, written once: for PyTorch, ONNX, nablad; and the request bodies.
+
+    bench/peers/model.py DIRECTORY"""
 import json
 import struct
 import sys
 
 import torch
 import torch.nn as nn
+
+
+def safetensors(tensors):
+    header, data = {}, b""
+    for name, t in tensors.items():
+        raw = t.numpy().astype("<f4").tobytes()
+        header[name] = {"dtype": "F32", "shape": list(t.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def write(name, content):
+    if isinstance(content, bytes):
+        with open(f"{out}/{name}", "wb") as f:
+            f.write(content)
+    else:
+        with open(f"{out}/{name}", "w") as f:
+            json.dump(content, f, separators=(",", ":"))
+
 
 out = sys.argv[1]
 torch.manual_seed(1)
@@ -17,17 +40,11 @@ graph = {"inputs": {"x": ["B", 784]},
          "nodes": {"y": {"chain": [{"Linear": [784, 256]}, "ReLU", {"Linear": [256, 128]}, "ReLU", {"Linear": [128, 10]}],
                          "in": "x"}},
          "outputs": ["y"]}
-json.dump({"name": "net", "graph": graph}, open(f"{out}/create.json", "w"))
-header, data = {}, b""
-for name, p in net.state_dict().items():
-    raw = p.numpy().astype("<f4").tobytes()
-    header["y." + name] = {"dtype": "F32", "shape": list(p.shape), "data_offsets": [len(data), len(data) + len(raw)]}
-    data += raw
-text = json.dumps(header).encode()
-text += b" " * (-len(text) % 8)
-open(f"{out}/net.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data)
+write("create.json", {"name": "net", "graph": graph})
+write("net.safetensors", safetensors({"y." + name: p for name, p in net.state_dict().items()}))
 for batch in (1, 64):
     rows = [[float(f"{v:.6g}") for v in row] for row in torch.rand(batch, 784).tolist()]
-    json.dump({"x": rows}, open(f"{out}/peer_{batch}.json", "w"), separators=(",", ":"))
-    json.dump({"inputs": {"x": rows}}, open(f"{out}/nablad_{batch}.json", "w"), separators=(",", ":"))
-    json.dump(net(torch.tensor(rows)).tolist(), open(f"{out}/answer_{batch}.json", "w"))
+    write(f"peer_{batch}.json", {"x": rows})
+    write(f"nablad_{batch}.json", {"inputs": {"x": rows}})
+    write(f"nablad_{batch}.safetensors", safetensors({"x": torch.tensor(rows)}))
+    write(f"answer_{batch}.json", net(torch.tensor(rows)).tolist())

@@ -32,8 +32,7 @@ void *nb_zalloc(struct nb_arena *a, size_t count, size_t size, struct nb_error *
 
 char *nb_strdup(struct nb_arena *a, const char *s, struct nb_error *e);
 char *nb_strndup(struct nb_arena *a, const char *s, size_t n, struct nb_error *e);
-char *nb_sprintf(struct nb_arena *a, struct nb_error *e, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+char *nb_sprintf(struct nb_arena *a, struct nb_error *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Room for one more entry in a list that doubles: *list has n entries, *cap places.
  * 0, or -1 with the error set; the list may move. */

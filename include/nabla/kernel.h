@@ -6,7 +6,8 @@
 
 /* C[m,n] = op(A) op(B) + beta C, all row-major and dense. ta: A is stored [k,m]; tb: B is stored [n,k].
  * beta is 0 or 1. m, n, k may be 0. One row or one column goes to gemv, small products to a plain loop. */
-void NB(nb_gemm)(bool ta, bool tb, size_t m, size_t n, size_t k, const nb_real *a, const nb_real *b, int beta, nb_real *c);
+void NB(nb_gemm)(bool ta, bool tb, size_t m, size_t n, size_t k, const nb_real *a, const nb_real *b, int beta,
+                 nb_real *c);
 
 /* y[rows,n] += v[n] in every row; v[n] = sum of the rows of x[rows,n] (sums in double). */
 void NB(nb_add_row)(size_t rows, size_t n, const nb_real *v, nb_real *y);

@@ -26,15 +26,25 @@ enum nb_arg_type {
 enum { NB_REQUIRED = 1, NB_INFERRED = 2 /* may be absent: then NB_NONE */, NB_MIN_OPEN = 4, NB_MAX_OPEN = 8 };
 #define NB_NONE INT64_MIN /* an INT that is absent */
 
-struct nb_ints { size_t n; const int64_t *v; bool single; /* written as one number */ };
-struct nb_reals { size_t n; const double *v; };
-struct nb_strings { size_t n; const char *const *v; };
+struct nb_ints {
+    size_t n;
+    const int64_t *v;
+    bool single; /* written as one number */
+};
+struct nb_reals {
+    size_t n;
+    const double *v;
+};
+struct nb_strings {
+    size_t n;
+    const char *const *v;
+};
 
 struct nb_arg {
     const char *name; /* PyTorch's */
     enum nb_arg_type type;
     size_t offset;
-    double def, min, max;       /* REAL, INT, BOOL (0 or 1), CHOICE (index); min == max == 0: no bounds */
+    double def, min, max; /* REAL, INT, BOOL (0 or 1), CHOICE (index); min == max == 0: no bounds */
     unsigned flags;
     const char *const *choices; /* ended by NULL */
     const char *help;
@@ -64,23 +74,23 @@ enum { NB_MAX_WEIGHTS = 8 };
 /* What shape inference sees and says. Sizes may be symbols or NB_ANY: use nb_dim_same, nb_count, nb_broadcast.
  * A fault of an argument: nb_fail + nb_at(e, "argument"); a fault of the inputs: nb_fail alone. */
 struct nb_infer {
-    void *args;                  /* may be completed: inferred sizes */
+    void *args; /* may be completed: inferred sizes */
     int nin;
-    const struct nb_shape *in;   /* absent optional inputs have rank -1 */
-    const bool *integer;         /* per input */
+    const struct nb_shape *in; /* absent optional inputs have rank -1 */
+    const bool *integer;       /* per input */
     bool train;
-    const char *const *symbols;  /* for nb_shape_text */
+    const char *const *symbols; /* for nb_shape_text */
     struct nb_arena *arena;
     /* to fill: */
-    int nout;                    /* preset to the number of output ports */
-    struct nb_shape *out;        /* nout places */
+    int nout;             /* preset to the number of output ports */
+    struct nb_shape *out; /* nout places */
     int nw;
     struct nb_weight w[NB_MAX_WEIGHTS];
-    struct nb_shape noise;       /* shape of the noise port, if there is one */
-    double noise_p;              /* bernoulli's probability of the noise port */
-    bool noise_off;              /* nothing is drawn (eval); the port arrives with data NULL */
-    size_t saved;                /* nb_reals that forward leaves for backward (c->saved) */
-    size_t work;                 /* nb_reals of scratch for forward and for backward (c->work) */
+    struct nb_shape noise; /* shape of the noise port, if there is one */
+    double noise_p;        /* bernoulli's probability of the noise port */
+    bool noise_off;        /* nothing is drawn (eval); the port arrives with data NULL */
+    size_t saved;          /* nb_reals that forward leaves for backward (c->saved) */
+    size_t work;           /* nb_reals of scratch for forward and for backward (c->work) */
 };
 
 /* One evaluation. All tensors have NB_DTYPE, integer ports NB_I64, and known shapes. */
@@ -88,12 +98,12 @@ struct nb_call {
     const void *args;
     bool train;
     int nin, nout, nw;
-    const struct nb_tensor *in;  /* data NULL: an optional input that is absent */
-    const struct nb_tensor *w;   /* in the order infer listed them, buffers too */
-    const struct nb_tensor *out; /* forward writes all of them, backward may read them */
+    const struct nb_tensor *in;   /* data NULL: an optional input that is absent */
+    const struct nb_tensor *w;    /* in the order infer listed them, buffers too */
+    const struct nb_tensor *out;  /* forward writes all of them, backward may read them */
     const struct nb_tensor *gout; /* backward: the cotangents, never NULL */
-    const struct nb_tensor *gin; /* backward writes (does not add) those whose data is not NULL */
-    const struct nb_tensor *gw;  /* the same for learned tensors */
+    const struct nb_tensor *gin;  /* backward writes (does not add) those whose data is not NULL */
+    const struct nb_tensor *gw;   /* the same for learned tensors */
     void *saved, *work;
 };
 
@@ -123,8 +133,8 @@ struct nb_module {
 
     const struct nb_arg *args; /* ended by .name NULL; NULL: none */
     size_t args_size;
-    const struct nb_port *inputs;  /* ended by .name NULL; NULL: no inputs */
-    const char *const *outputs;    /* ended by NULL; NULL: one, called out */
+    const struct nb_port *inputs;                        /* ended by .name NULL; NULL: no inputs */
+    const char *const *outputs;                          /* ended by NULL; NULL: one, called out */
     struct nb_strings (*output_names)(const void *args); /* instead of outputs, when arguments name them */
 
     int (*infer)(struct nb_infer *s, struct nb_error *e);

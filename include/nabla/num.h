@@ -33,12 +33,12 @@ typedef double _Complex nb_sum;
 #define NB_DTYPE NB_C128
 #endif
 
-/* NB_SIMD on a function with a plain loop over restrict pointers: compiled for SSE2, AVX2 and AVX-512, chosen at run time.
- * NB_LOOP in front of the loop: vectorise, also through the functions below (libmvec).
- * Read entries into locals before choosing by them: gcc 12 gets loads under a condition wrong when they stand in a loop
- * of fixed length, as in `part[j] += x[i + j] > 0 ? 0 : g[i + j] * x[i + j]` (its PR 114375). */
-#if NB_BUILD != 2 && defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && \
-    !defined(__SANITIZE_ADDRESS__)
+/* NB_SIMD on a function with a plain loop over restrict pointers: compiled for SSE2, AVX2 and AVX-512, chosen at run
+ * time. NB_LOOP in front of the loop: vectorise, also through the functions below (libmvec). Read entries into locals
+ * before choosing by them: gcc 12 gets loads under a condition wrong when they stand in a loop of fixed length, as in
+ * `part[j] += x[i + j] > 0 ? 0 : g[i + j] * x[i + j]` (its PR 114375). */
+#if NB_BUILD != 2 && defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) &&                                \
+    !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 #define NB_CLONES 1
 #define NB_SIMD __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #define NB_VECTOR __attribute__((simd("notinbranch"), const, nothrow))
@@ -72,28 +72,50 @@ typedef double _Complex nb_sum;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wredundant-decls"
 #define NB_DECLARE(f) extern nb_real NB_M(f)(nb_real) NB_VECTOR;
-NB_DECLARE(exp) NB_DECLARE(log) NB_DECLARE(sin) NB_DECLARE(cos) NB_DECLARE(tan) NB_DECLARE(asin) NB_DECLARE(acos)
-NB_DECLARE(atan) NB_DECLARE(sinh) NB_DECLARE(cosh) NB_DECLARE(tanh) NB_DECLARE(erf) NB_DECLARE(erfc)
-NB_DECLARE(expm1) NB_DECLARE(log1p)
-extern nb_real NB_M(pow)(nb_real, nb_real) NB_VECTOR;
+NB_DECLARE(exp)
+NB_DECLARE(log) NB_DECLARE(sin) NB_DECLARE(cos) NB_DECLARE(tan) NB_DECLARE(asin) NB_DECLARE(acos) NB_DECLARE(atan)
+    NB_DECLARE(sinh) NB_DECLARE(cosh) NB_DECLARE(tanh) NB_DECLARE(erf) NB_DECLARE(erfc) NB_DECLARE(expm1)
+        NB_DECLARE(log1p) extern nb_real NB_M(pow)(nb_real, nb_real) NB_VECTOR;
 extern nb_real NB_M(atan2)(nb_real, nb_real) NB_VECTOR;
 #undef NB_DECLARE
 #pragma GCC diagnostic pop
 
-#define NB_WRAP(f) static inline nb_real nb_##f(nb_real x) { return NB_M(f)(x); }
-static inline nb_real nb_re(nb_real x) { return x; }
-static inline nb_real nb_pow(nb_real x, nb_real y) { return NB_M(pow)(x, y); }
-static inline nb_real nb_atan2(nb_real y, nb_real x) { return NB_M(atan2)(y, x); }
-NB_WRAP(exp) NB_WRAP(log) NB_WRAP(sqrt) NB_WRAP(sin) NB_WRAP(cos) NB_WRAP(tan) NB_WRAP(asin) NB_WRAP(acos) NB_WRAP(atan)
-NB_WRAP(sinh) NB_WRAP(cosh) NB_WRAP(tanh) NB_WRAP(erf) NB_WRAP(erfc) NB_WRAP(expm1) NB_WRAP(log1p)
+#define NB_WRAP(f)                                                                                                     \
+    static inline nb_real nb_##f(nb_real x)                                                                            \
+    {                                                                                                                  \
+        return NB_M(f)(x);                                                                                             \
+    }
+static inline nb_real nb_re(nb_real x)
+{
+    return x;
+}
+static inline nb_real nb_pow(nb_real x, nb_real y)
+{
+    return NB_M(pow)(x, y);
+}
+static inline nb_real nb_atan2(nb_real y, nb_real x)
+{
+    return NB_M(atan2)(y, x);
+}
+NB_WRAP(exp)
+NB_WRAP(log) NB_WRAP(sqrt) NB_WRAP(sin) NB_WRAP(cos) NB_WRAP(tan) NB_WRAP(asin) NB_WRAP(acos) NB_WRAP(atan)
+    NB_WRAP(sinh) NB_WRAP(cosh) NB_WRAP(tanh) NB_WRAP(erf) NB_WRAP(erfc) NB_WRAP(expm1) NB_WRAP(log1p)
 #else
-#define NB_WRAP(f) static inline nb_real nb_##f(nb_real x) { return c##f(x); }
-static inline double nb_re(nb_real x) { return creal(x); }
-NB_WRAP(exp) NB_WRAP(sin) NB_WRAP(cos) NB_WRAP(tan) NB_WRAP(asin) NB_WRAP(acos) NB_WRAP(atan)
-NB_WRAP(sinh) NB_WRAP(cosh) NB_WRAP(tanh)
-/* C has no complex version of these; exact identities or, for erf and erfc, the first order around the real axis
- * (src/core/num.c). */
-nb_real nb_sqrt(nb_real x);
+#define NB_WRAP(f)                                                                                                     \
+    static inline nb_real nb_##f(nb_real x)                                                                            \
+    {                                                                                                                  \
+        return c##f(x);                                                                                                \
+    }
+static inline double nb_re(nb_real x)
+{
+    return creal(x);
+}
+NB_WRAP(exp)
+NB_WRAP(sin) NB_WRAP(cos) NB_WRAP(tan) NB_WRAP(asin) NB_WRAP(acos) NB_WRAP(atan) NB_WRAP(sinh) NB_WRAP(cosh)
+    NB_WRAP(tanh)
+    /* C has no complex version of these; exact identities or, for erf and erfc, the first order around the real axis
+     * (src/core/num.c). */
+    nb_real nb_sqrt(nb_real x);
 nb_real nb_log(nb_real x);
 nb_real nb_erf(nb_real x);
 nb_real nb_erfc(nb_real x);
@@ -106,12 +128,15 @@ nb_real nb_atan2(nb_real y, nb_real x);
 
 /* The type of a real part. */
 #if NB_BUILD == 0
-typedef float nb_part;
+        typedef float nb_part;
 #else
 typedef double nb_part;
 #endif
 
-static inline nb_real nb_abs(nb_real x) { return nb_re(x) < 0 ? -x : x; }
+static inline nb_real nb_abs(nb_real x)
+{
+    return nb_re(x) < 0 ? -x : x;
+}
 /* sign(Re x): -1, 0, 1; NaN stays NaN. */
 static inline nb_part nb_sign(nb_real x)
 {

@@ -18,9 +18,9 @@ struct nb_stream {
 };
 struct nb_stream nb_stream_of(struct nb_seed seed, const char *name);
 
-double nb_uniform(struct nb_stream s, uint64_t position);   /* [0, 1), 53 bits */
-double nb_normal(struct nb_stream s, uint64_t position);    /* mean 0, deviation 1 */
-uint64_t nb_word(struct nb_stream s, uint64_t position);    /* 64 bits */
+double nb_uniform(struct nb_stream s, uint64_t position); /* [0, 1), 53 bits */
+double nb_normal(struct nb_stream s, uint64_t position);  /* mean 0, deviation 1 */
+uint64_t nb_word(struct nb_stream s, uint64_t position);  /* 64 bits */
 
 /* A fresh seed from the system. */
 int nb_seed_draw(struct nb_seed *seed, struct nb_error *e);
@@ -30,16 +30,27 @@ char *nb_seed_text(struct nb_seed seed, char buf[33]);
 
 /* How a learned tensor starts. */
 enum nb_init_kind {
-    NB_INIT_DEFAULT, NB_INIT_ZEROS, NB_INIT_ONES, NB_INIT_CONSTANT, NB_INIT_EYE, NB_INIT_UNIFORM, NB_INIT_NORMAL,
-    NB_INIT_XAVIER_UNIFORM, NB_INIT_XAVIER_NORMAL, NB_INIT_KAIMING_UNIFORM, NB_INIT_KAIMING_NORMAL, NB_INIT_ORTHOGONAL
+    NB_INIT_DEFAULT,
+    NB_INIT_ZEROS,
+    NB_INIT_ONES,
+    NB_INIT_CONSTANT,
+    NB_INIT_EYE,
+    NB_INIT_UNIFORM,
+    NB_INIT_NORMAL,
+    NB_INIT_XAVIER_UNIFORM,
+    NB_INIT_XAVIER_NORMAL,
+    NB_INIT_KAIMING_UNIFORM,
+    NB_INIT_KAIMING_NORMAL,
+    NB_INIT_ORTHOGONAL
 };
 struct nb_init {
     enum nb_init_kind kind;
-    double a, b;      /* constant c; uniform low, high; normal mean, std; xavier, orthogonal gain; kaiming a */
-    bool fan_out;     /* kaiming's mode */
-    double gain;      /* kaiming's gain for its nonlinearity */
+    double a, b;  /* constant c; uniform low, high; normal mean, std; xavier, orthogonal gain; kaiming a */
+    bool fan_out; /* kaiming's mode */
+    double gain;  /* kaiming's gain for its nonlinearity */
 };
 /* Fills an F32 or F64 tensor; drawn in double, then rounded. */
-int nb_init_fill(const struct nb_init *init, struct nb_stream s, struct nb_tensor *t, struct nb_arena *a, struct nb_error *e);
+int nb_init_fill(const struct nb_init *init, struct nb_stream s, struct nb_tensor *t, struct nb_arena *a,
+                 struct nb_error *e);
 
 #endif

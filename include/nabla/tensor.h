@@ -15,8 +15,8 @@ enum { NB_MAX_RANK = 8 };
 enum nb_dtype { NB_F32, NB_F64, NB_C128, NB_I64, NB_I32, NB_BOOL, NB_NDTYPE };
 
 /* A size is a whole number, or, while a graph is described without data, a symbol or something not known. */
-#define NB_ANY INT64_MIN                                /* known only after binding */
-#define NB_SYM(k) (INT64_MIN + 1 + (int64_t)(k))        /* symbol number k of the graph */
+#define NB_ANY INT64_MIN                         /* known only after binding */
+#define NB_SYM(k) (INT64_MIN + 1 + (int64_t)(k)) /* symbol number k of the graph */
 #define NB_IS_KNOWN(d) ((d) > INT64_MIN / 2)
 #define NB_IS_SYM(d) (!NB_IS_KNOWN(d) && (d) != NB_ANY)
 
@@ -58,10 +58,11 @@ char *nb_shape_text(const struct nb_shape *s, const char *const *symbols, char *
 /* A dim argument that may be negative, made 0..rank-1; -1 if out of range. */
 int nb_axis(int64_t dim, int rank);
 /* rank, sizes: a shape by hand. */
-struct nb_shape nb_shape_of(int rank, ...);  /* the sizes are int64_t */
+struct nb_shape nb_shape_of(int rank, ...); /* the sizes are int64_t */
 
 /* A tensor with uninitialised data in the arena. */
-int nb_tensor_new(struct nb_arena *a, enum nb_dtype dtype, const struct nb_shape *s, struct nb_tensor *t, struct nb_error *e);
+int nb_tensor_new(struct nb_arena *a, enum nb_dtype dtype, const struct nb_shape *s, struct nb_tensor *t,
+                  struct nb_error *e);
 /* Copies entries, converting between float, double, complex (real part) and int64. The counts must agree. */
 void nb_convert(enum nb_dtype to, void *dst, enum nb_dtype from, const void *src, size_t n);
 

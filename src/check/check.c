@@ -10,16 +10,16 @@
 struct checker {
     struct nb_graph *g;
     const struct nb_check *c;
-    struct nb_run run;         /* the point in full */
+    struct nb_run run; /* the point in full */
     struct nb_planned *p;
-    struct nb_session own;     /* the graph's own backward, in double */
+    struct nb_session own; /* the graph's own backward, in double */
     struct nb_oracle oracle;
     struct nb_arena *arena;
     struct nb_verdicts *v;
     bool zero_cotangent;
 };
 
-/* ---- one tensor -------------------------------------------------------------------------------------------------------------- */
+/* ---- one tensor ------------------------------------------------------------------------------------------------ */
 
 struct tensor {
     int leaf;
@@ -30,7 +30,8 @@ struct tensor {
     double slope, reach, largest;
 };
 
-static int read_candidate(struct checker *k, const char *name, int leaf, struct tensor *t, struct nb_checked *out, struct nb_error *e)
+static int read_candidate(struct checker *k, const char *name, int leaf, struct tensor *t, struct nb_checked *out,
+                          struct nb_error *e)
 {
     const struct nb_tensor *given = k->c->gradients_given ? nb_tensors_find(&k->c->gradients, name) : NULL;
     t->leaf = leaf;
@@ -90,7 +91,8 @@ static int severity(const struct nb_ruling *r)
     return r->silent ? 0 : 1 + (int)r->verdict;
 }
 
-static void note_worst(struct nb_checked *out, const struct tensor *t, size_t i, const struct nb_entry *x, const struct nb_ruling *r)
+static void note_worst(struct nb_checked *out, const struct tensor *t, size_t i, const struct nb_entry *x,
+                       const struct nb_ruling *r)
 {
     out->worst.rank = out->shape.rank;
     size_t rest = i;
@@ -106,9 +108,11 @@ static void note_worst(struct nb_checked *out, const struct tensor *t, size_t i,
     out->bar = r->bar;
 }
 
-static int judge_entry(struct checker *k, const struct tensor *t, size_t i, struct nb_checked *out, int *worst, struct nb_error *e)
+static int judge_entry(struct checker *k, const struct tensor *t, size_t i, struct nb_checked *out, int *worst,
+                       struct nb_error *e)
 {
-    struct nb_entry x = {.candidate = t->candidate[i], .z = t->z[i], .reach = fmax(t->largest, t->slope), .eps = t->eps};
+    struct nb_entry x = {
+        .candidate = t->candidate[i], .z = t->z[i], .reach = fmax(t->largest, t->slope), .eps = t->eps};
     if (nb_differences(&k->oracle, t->leaf, i, t->slope, t->reach, &x.d, e))
         return -1;
     struct nb_ruling r = nb_judge(&x);
@@ -168,11 +172,11 @@ static int check_tensor(struct checker *k, const char *name, int leaf, struct nb
     return 0;
 }
 
-/* ---- which formula of a given backward is at fault ------------------------------------------------------------------------------ */
+/* ---- which formula of a given backward is at fault ------------------------------------------------------------- */
 
 /* The derivative of one module alone, by complex step over its own operations, against what its formula gave. */
-static int entry_differs(struct checker *k, struct nb_session *z, const struct nb_given *g, const struct nb_given_entry *x,
-                         bool *differs, struct nb_error *e)
+static int entry_differs(struct checker *k, struct nb_session *z, const struct nb_given *g,
+                         const struct nb_given_entry *x, bool *differs, struct nb_error *e)
 {
     double _Complex *t = z->data[x->target];
     const double *got = k->own.data[x->result];
@@ -212,7 +216,8 @@ static int find_formula(struct checker *k, const char **place, struct nb_error *
             if (plan->back[b].in[i] == NB_NO_FLOW)
                 continue;
             int target = g->entry[i].target;
-            if (plan->root[target] == target && plan->at[target] == NB_NOWHERE && nb_session_own(&z, target, k->arena, e))
+            if (plan->root[target] == target && plan->at[target] == NB_NOWHERE &&
+                nb_session_own(&z, target, k->arena, e))
                 return -1;
             if (entry_differs(k, &z, g, &g->entry[i], &differs, e))
                 return -1;
@@ -232,12 +237,15 @@ static int name_formula(struct checker *k, struct nb_error *e)
     if (find_formula(k, &place, e))
         return -1;
     for (size_t i = 0; i < k->v->n; i++)
-        if (k->v->v[i].verdict == NB_WRONG && !(k->c->gradients_given && nb_tensors_find(&k->c->gradients, k->v->v[i].name)))
+        if (k->v->v[i].verdict == NB_WRONG &&
+            !(k->c->gradients_given && nb_tensors_find(&k->c->gradients, k->v->v[i].name)))
             k->v->v[i].place = place;
     return 0;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static int check_leaves(const struct checker *k, struct nb_error *e)
 {
@@ -245,7 +253,8 @@ static int check_leaves(const struct checker *k, struct nb_error *e)
     for (int i = 0; i < plan->wants.nwrt; i++) {
         enum nb_value_kind kind = plan->net.values.v[plan->wants.wrt[i]].kind;
         if (kind != NB_V_INPUT && kind != NB_V_PARAM)
-            return nb_fail(e, NB_E_bad_reference, "%s is computed; a check takes inputs and learned tensors", k->p->wrt_name[i]),
+            return nb_fail(e, NB_E_bad_reference, "%s is computed; a check takes inputs and learned tensors",
+                           k->p->wrt_name[i]),
                    nb_at_index(e, (size_t)i), nb_at(e, "wrt");
     }
     return 0;
@@ -311,7 +320,8 @@ static int judge_all(struct checker *k, struct nb_error *e)
     return name_formula(k, e);
 }
 
-int nb_check_run(struct nb_graph *g, const struct nb_check *c, struct nb_arena *a, struct nb_verdicts *v, struct nb_error *e)
+int nb_check_run(struct nb_graph *g, const struct nb_check *c, struct nb_arena *a, struct nb_verdicts *v,
+                 struct nb_error *e)
 {
     struct checker k = {.g = g, .c = c, .run = c->run, .arena = a, .v = v};
     *v = (struct nb_verdicts){0};

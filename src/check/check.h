@@ -7,9 +7,9 @@ enum nb_verdict { NB_RIGHT, NB_CANNOT_TELL, NB_WRONG };
 const char *nb_verdict_name(enum nb_verdict v); /* "right", "cannot_tell", "wrong" */
 
 struct nb_check {
-    struct nb_run run;             /* the point; inputs absent: drawn from the seed, symbols of size 5, 7, 3, ... */
-    bool sample;                   /* inputs were not given */
-    struct nb_tensors gradients;   /* the candidate; absent names: the graph's own backward */
+    struct nb_run run;           /* the point; inputs absent: drawn from the seed, symbols of size 5, 7, 3, ... */
+    bool sample;                 /* inputs were not given */
+    struct nb_tensors gradients; /* the candidate; absent names: the graph's own backward */
     bool gradients_given;
 };
 
@@ -17,13 +17,13 @@ struct nb_checked {
     const char *name;
     struct nb_shape shape;
     enum nb_verdict verdict;
-    const char *reason;            /* why not right, or NULL */
+    const char *reason;                        /* why not right, or NULL */
     int64_t right, wrong, cannot_tell, silent; /* entries; silent: nothing reacts and the candidate is 0 */
-    double largest_error;          /* |candidate - oracle| relative to the larger of the two */
-    struct nb_shape worst;         /* index of the worst entry: rank and the indices in dim */
-    double got, expected;          /* candidate and oracle there */
+    double largest_error;                      /* |candidate - oracle| relative to the larger of the two */
+    struct nb_shape worst;                     /* index of the worst entry: rank and the indices in dim */
+    double got, expected;                      /* candidate and oracle there */
     double complex_step, differences, bar;
-    const char *place;             /* JSON pointer of a user's backward formula at fault, or NULL */
+    const char *place; /* JSON pointer of a user's backward formula at fault, or NULL */
 };
 struct nb_verdicts {
     enum nb_verdict verdict;
@@ -35,6 +35,7 @@ struct nb_verdicts {
     int64_t evaluations;
 };
 
-int nb_check_run(struct nb_graph *g, const struct nb_check *c, struct nb_arena *a, struct nb_verdicts *v, struct nb_error *e);
+int nb_check_run(struct nb_graph *g, const struct nb_check *c, struct nb_arena *a, struct nb_verdicts *v,
+                 struct nb_error *e);
 
 #endif

@@ -50,7 +50,8 @@ int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *co
         return -1;
     if (own_leaves(&o->d, plan, a, e) || own_leaves(&o->z, plan, a, e))
         return -1;
-    if (new_row(o, &o->base, a, e) || new_row(o, &o->plus, a, e) || new_row(o, &o->minus, a, e) || new_row(o, &o->g, a, e))
+    if (new_row(o, &o->base, a, e) || new_row(o, &o->plus, a, e) || new_row(o, &o->minus, a, e) ||
+        new_row(o, &o->g, a, e))
         return -1;
     for (int k = 0; k < o->nout; k++)
         memcpy(o->g[k], cotangent[k], entries(&o->d, o->out[k]) * sizeof(double));
@@ -66,7 +67,7 @@ bool nb_oracle_finite(const struct nb_oracle *o)
     return true;
 }
 
-/* ---- the complex step ---------------------------------------------------------------------------------------------------- */
+/* ---- the complex step ------------------------------------------------------------------------------------------ */
 
 int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate *n, struct nb_error *e)
 {
@@ -89,7 +90,7 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
     return bad;
 }
 
-/* ---- central differences -------------------------------------------------------------------------------------------------- */
+/* ---- central differences --------------------------------------------------------------------------------------- */
 
 struct rung {
     double value;    /* D(h) */
@@ -157,7 +158,8 @@ static void keep_best(const struct rung *mid, const struct rung *near, struct nb
     n->bar = bar;
 }
 
-int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n, struct nb_error *e)
+int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n,
+                   struct nb_error *e)
 {
     struct ladder l = {o, leaf, i, slope, reach};
     double x = fabs(((double *)o->d.data[leaf])[i]), h = 0x1p-10 * exp2(floor(log2(x > 1 ? x : 1)));

@@ -18,10 +18,10 @@ struct nb_estimate {
 };
 
 struct nb_oracle {
-    struct nb_session z, d;   /* double complex and double */
+    struct nb_session z, d; /* double complex and double */
     int nout;
-    const int *out;           /* the values whose cotangents are given */
-    double **g;               /* cotangents, double */
+    const int *out;                 /* the values whose cotangents are given */
+    double **g;                     /* cotangents, double */
     double **base, **plus, **minus; /* outputs at the point and beside it */
     int64_t evaluations;
 };
@@ -30,8 +30,10 @@ int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *co
                   struct nb_oracle *o, struct nb_error *e);
 /* Entry i of a leaf (an input or a learned tensor). */
 int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate *n, struct nb_error *e);
-/* slope: the largest |dy/dx| known for this leaf; reach: sum of |x| over its entries. They size the rounding in the bar. */
-int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n, struct nb_error *e);
+/* slope: the largest |dy/dx| known for this leaf; reach: sum of |x| over its entries. They size the rounding in the
+ * bar. */
+int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n,
+                   struct nb_error *e);
 /* One-sided differences: at a kink they differ. */
 int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double *left, double *right, struct nb_error *e);
 /* True if every output is finite at the point. */

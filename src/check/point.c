@@ -35,8 +35,8 @@ static double entry(struct nb_stream s, uint64_t i)
     return u < 0 ? 1.9 * u - 0.1 : 1.9 * u + 0.1;
 }
 
-static int draw_tensor(const char *name, const struct nb_shape *shape, bool integer, bool single, struct nb_seed seed, struct nb_arena *a,
-                       struct nb_tensors *to, struct nb_tensors *list, struct nb_error *e)
+static int draw_tensor(const char *name, const struct nb_shape *shape, bool integer, bool single, struct nb_seed seed,
+                       struct nb_arena *a, struct nb_tensors *to, struct nb_tensors *list, struct nb_error *e)
 {
     struct nb_tensor t;
     const char *stream = nb_sprintf(a, e, "point/%s", name), *own = nb_strdup(a, name, e);
@@ -50,20 +50,23 @@ static int draw_tensor(const char *name, const struct nb_shape *shape, bool inte
     return nb_tensors_add(a, to, own, t, e) || nb_tensors_add(a, list, own, t, e) ? -1 : 0;
 }
 
-static int draw_inputs(const struct nb_net *net, struct nb_run *run, struct nb_arena *a, struct nb_verdicts *v, struct nb_error *e)
+static int draw_inputs(const struct nb_net *net, struct nb_run *run, struct nb_arena *a, struct nb_verdicts *v,
+                       struct nb_error *e)
 {
     for (size_t i = 0; i < net->inputs.n; i++) {
         const struct nb_input *in = &net->inputs.v[i];
         const struct nb_value *x = &net->values.v[in->value];
         if (in->sample != NB_FED || nb_tensors_find(&run->inputs, in->name) || nb_count(&x->shape) < 0)
             continue;
-        if (draw_tensor(in->name, &x->shape, x->integer, net->dtype == NB_F32, run->seed, a, &run->inputs, &v->point, e))
+        if (draw_tensor(in->name, &x->shape, x->integer, net->dtype == NB_F32, run->seed, a, &run->inputs, &v->point,
+                        e))
             return -1;
     }
     return 0;
 }
 
-static int draw_cotangents(const struct nb_net *net, struct nb_run *run, struct nb_arena *a, struct nb_verdicts *v, struct nb_error *e)
+static int draw_cotangents(const struct nb_net *net, struct nb_run *run, struct nb_arena *a, struct nb_verdicts *v,
+                           struct nb_error *e)
 {
     run->cotangents_given = true;
     for (size_t i = 0; i < net->outputs.n; i++) {
@@ -73,13 +76,15 @@ static int draw_cotangents(const struct nb_net *net, struct nb_run *run, struct 
             twice |= net->outputs.v[k].value == o->value;
         if (net->values.v[o->value].integer || nb_count(&net->values.v[o->value].shape) < 0 || twice)
             continue;
-        if (draw_tensor(o->name, &net->values.v[o->value].shape, false, false, run->seed, a, &run->cotangents, &v->cotangents, e))
+        if (draw_tensor(o->name, &net->values.v[o->value].shape, false, false, run->seed, a, &run->cotangents,
+                        &v->cotangents, e))
             return -1;
     }
     return 0;
 }
 
-static int build(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_net *net, struct nb_error *e)
+static int build(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_net *net,
+                 struct nb_error *e)
 {
     struct nb_binding binding = {&run->inputs, run->dims.n, run->dims.name, run->dims.size, run->train};
     pthread_mutex_lock(&g->shared->lock);

@@ -7,17 +7,17 @@
 struct nb_entry {
     double candidate;
     struct nb_estimate z, d; /* complex step, differences */
-    double reach;            /* what rounding alone may do to an honest formula: sizes the gap between right and wrong */
-    double eps;              /* 2^-52, or 2^-23 for a candidate in float */
+    double reach; /* what rounding alone may do to an honest formula: sizes the gap between right and wrong */
+    double eps;   /* 2^-52, or 2^-23 for a candidate in float */
 };
 
 struct nb_ruling {
     enum nb_verdict verdict;
-    bool silent;         /* nothing reacts and the candidate is zero */
-    bool disagree;       /* the two oracles contradict each other: not the candidate's fault */
-    const char *reason;  /* or NULL */
-    double value, bar;   /* the oracle's number, of the sharper one */
-    double error;        /* |candidate - value| over the larger of the two */
+    bool silent;        /* nothing reacts and the candidate is zero */
+    bool disagree;      /* the two oracles contradict each other: not the candidate's fault */
+    const char *reason; /* or NULL */
+    double value, bar;  /* the oracle's number, of the sharper one */
+    double error;       /* |candidate - value| over the larger of the two */
 };
 
 struct nb_ruling nb_judge(const struct nb_entry *x);

@@ -19,8 +19,10 @@ struct evaluation {
 
 static int not_constant(const struct nb_expr *x, struct nb_error *e)
 {
-    return nb_fail(e, NB_E_bad_argument, "column %d: a constant is expected here: numbers, arguments and dimensions with "
-                   "+ - * /", x->column);
+    return nb_fail(e, NB_E_bad_argument,
+                   "column %d: a constant is expected here: numbers, arguments and dimensions with "
+                   "+ - * /",
+                   x->column);
 }
 
 static bool fits(double v)
@@ -34,7 +36,10 @@ static int combine(const struct nb_expr *x, struct number a, struct number b, st
     if (strcmp(x->name, "Add") && strcmp(x->name, "Sub") && strcmp(x->name, "Mul") && strcmp(x->name, "Div"))
         return not_constant(x, e);
     out->is_whole = a.is_whole && b.is_whole;
-    out->real = op == '+' ? a.real + b.real : op == '-' ? a.real - b.real : op == '*' ? a.real * b.real : a.real / b.real;
+    out->real = op == '+'   ? a.real + b.real
+                : op == '-' ? a.real - b.real
+                : op == '*' ? a.real * b.real
+                            : a.real / b.real;
     if (!out->is_whole)
         return 0;
     if (!NB_IS_KNOWN(a.whole) || !NB_IS_KNOWN(b.whole)) {
@@ -86,7 +91,8 @@ int nb_formula_dim(const struct nb_expr *x, nb_lookup *lookup, void *context, in
     if (evaluate(&v, x, &n))
         return -1;
     if (!n.is_whole)
-        return nb_fail(e, NB_E_bad_dim, "column %d: a whole number is expected, the formula gives %g", x->column, n.real);
+        return nb_fail(e, NB_E_bad_dim, "column %d: a whole number is expected, the formula gives %g", x->column,
+                       n.real);
     *d = n.whole;
     return 0;
 }

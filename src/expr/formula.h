@@ -8,13 +8,13 @@ enum nb_expr_kind { NB_X_NUMBER, NB_X_NAME, NB_X_CALL, NB_X_NEGATE, NB_X_BINARY,
 
 struct nb_expr {
     enum nb_expr_kind kind;
-    int column;             /* from 1, of its first character (of the operator for NB_X_BINARY) */
+    int column;              /* from 1, of its first character (of the operator for NB_X_BINARY) */
     const char *begin, *end; /* its text */
     double number;
-    const char *name;       /* of a NAME ("enc.mu") or a CALL; the module's type for NB_X_BINARY ("Add", "Less") */
-    int n;                  /* operands, arguments, items */
+    const char *name; /* of a NAME ("enc.mu") or a CALL; the module's type for NB_X_BINARY ("Add", "Less") */
+    int n;            /* operands, arguments, items */
     struct nb_expr **item;
-    const char **keyword;   /* per argument of a CALL: its name, or NULL */
+    const char **keyword; /* per argument of a CALL: its name, or NULL */
 };
 
 /* Parses; errors formula_syntax and limit, their detail begins with the column. */

@@ -25,7 +25,8 @@ static int column(const struct parser *p, const char *at)
     return (int)(at - p->text) + 1;
 }
 
-__attribute__((format(printf, 3, 4))) static struct nb_expr *fail(struct parser *p, const char *at, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static struct nb_expr *fail(struct parser *p, const char *at, const char *fmt,
+                                                                  ...)
 {
     char what[200];
     va_list ap;

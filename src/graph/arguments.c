@@ -208,7 +208,7 @@ static int read_object(struct reader *r, json_t *given, bool node, void *args, s
 {
     const char *key;
     json_t *j;
-    json_object_foreach(given, key, j) {
+    json_object_foreach (given, key, j) {
         if (node && nb_is_word(key, "op", "in", "share", "doc"))
             continue;
         const struct nb_arg *arg = find(r->module, key);
@@ -225,7 +225,7 @@ static int read_list(struct reader *r, json_t *given, void *args, struct nb_erro
     const struct nb_arg *arg = r->module->args;
     size_t i;
     json_t *j;
-    json_array_foreach(given, i, j) {
+    json_array_foreach (given, i, j) {
         if (!arg || !arg->name)
             return nb_fail(e, NB_E_unknown_argument, "%s takes %zu arguments, %zu came", r->module->type, i,
                            json_array_size(given)),
@@ -268,7 +268,8 @@ int nb_args_read(const struct nb_module *m, json_t *given, bool node, const stru
     else if (json_is_array(given))
         bad = read_list(&r, given, *args, e);
     else if (!left_out(given))
-        bad = !m->args || !m->args->name ? unknown_argument(m, "without a name", e) : read_one(&r, m->args, given, *args, e);
+        bad = !m->args || !m->args->name ? unknown_argument(m, "without a name", e)
+                                         : read_one(&r, m->args, given, *args, e);
     return bad ? -1 : check_required(m, given, e);
 }
 
@@ -277,7 +278,7 @@ int nb_args_read(const struct nb_module *m, json_t *given, bool node, const stru
 struct init_row {
     const char *name;
     enum nb_init_kind kind;
-    int numbers;              /* how many it takes */
+    int numbers; /* how many it takes */
     const char *names[2];
     double def[2];
 };
@@ -327,9 +328,16 @@ static int read_fan(json_t *j, struct nb_init *init, struct nb_error *e)
 /* torch.nn.init.calculate_gain */
 static int read_gain(const char *name, struct nb_init *init, struct nb_error *e)
 {
-    const struct { const char *name; double gain; } gains[] = {
-        {"leaky_relu", sqrt(2 / (1 + init->a * init->a))}, {"relu", sqrt(2)}, {"tanh", 5.0 / 3}, {"linear", 1},
-        {"sigmoid", 1}, {"selu", 0.75},
+    const struct {
+        const char *name;
+        double gain;
+    } gains[] = {
+        {"leaky_relu", sqrt(2 / (1 + init->a * init->a))},
+        {"relu", sqrt(2)},
+        {"tanh", 5.0 / 3},
+        {"linear", 1},
+        {"sigmoid", 1},
+        {"selu", 0.75},
     };
     for (size_t i = 0; name && i < sizeof gains / sizeof *gains; i++)
         if (!strcmp(name, gains[i].name))
@@ -343,7 +351,7 @@ static int read_init_object(const struct init_row *row, json_t *given, struct nb
     const char *key;
     json_t *j;
     double *to[2] = {&init->a, &init->b};
-    json_object_foreach(given, key, j) {
+    json_object_foreach (given, key, j) {
         int bad = 1;
         for (int k = 0; k < row->numbers && bad > 0; k++)
             if (!strcmp(key, row->names[k]))

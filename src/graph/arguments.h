@@ -7,7 +7,7 @@
 /* Where strings that stand for numbers are worked out: formulas over the arguments and dimensions of a scope. */
 struct nb_const_scope {
     void *context;
-    int (*dim)(void *context, const char *formula, int64_t *d, struct nb_error *e);  /* may give NB_SYM, NB_ANY */
+    int (*dim)(void *context, const char *formula, int64_t *d, struct nb_error *e); /* may give NB_SYM, NB_ANY */
     int (*real)(void *context, const char *formula, double *v, struct nb_error *e);
 };
 

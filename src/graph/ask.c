@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the key: everything a plan depends on ---------------------------------------------------------------------------------- */
+/* ---- the key: everything a plan depends on --------------------------------------------------------------------- */
 
 struct key {
     struct nb_arena *arena;
@@ -82,7 +82,7 @@ static uint64_t hash_of(const char *v, size_t n)
     return h;
 }
 
-/* ---- what is asked ------------------------------------------------------------------------------------------------------------ */
+/* ---- what is asked --------------------------------------------------------------------------------------------- */
 
 struct asking {
     const struct nb_run *run;
@@ -151,7 +151,8 @@ static int fail_choose_loss(const struct nb_net *net, const char *asked, struct 
         strncat(all, net->losses.v[i].name, sizeof all - strlen(all) - 1);
     }
     if (asked)
-        return nb_fail(e, NB_E_unknown_reference, "no loss is called \"%.63s\"; there are %s", asked, *all ? all : "none"),
+        return nb_fail(e, NB_E_unknown_reference, "no loss is called \"%.63s\"; there are %s", asked,
+                       *all ? all : "none"),
                nb_at(e, "loss");
     if (*all)
         return nb_fail(e, NB_E_missing_key, "the graph has several losses; choose one with \"loss\": %s", all);
@@ -188,7 +189,8 @@ static int ask_cotangents(struct asking *q, struct nb_error *e)
         const struct nb_shape *want = &q->net->values.v[v].shape;
         if (nb_shape_same(want, &c->v[i].t.shape) != 1)
             return nb_fail(e, NB_E_shape_mismatch, "%s has shape %s, its cotangent has %s", c->v[i].name,
-                           nb_net_shape_text(q->net, v, x, sizeof x), nb_shape_text(&c->v[i].t.shape, NULL, y, sizeof y)),
+                           nb_net_shape_text(q->net, v, x, sizeof x),
+                           nb_shape_text(&c->v[i].t.shape, NULL, y, sizeof y)),
                    nb_at(e, c->v[i].name), nb_at(e, "cotangents");
         if (add_want(q->arena, &q->wants->seed, &q->wants->nseed, v, e))
             return -1;
@@ -292,7 +294,8 @@ static int check_fed_names(const struct nb_net *net, const struct nb_tensors *in
             strncat(all, k ? ", " : "", sizeof all - strlen(all) - 1);
             strncat(all, net->inputs.v[k].name, sizeof all - strlen(all) - 1);
         }
-        return nb_fail(e, NB_E_unknown_input, "the graph has no input %.63s; it has %s", inputs->v[i].name, *all ? all : "none"),
+        return nb_fail(e, NB_E_unknown_input, "the graph has no input %.63s; it has %s", inputs->v[i].name,
+                       *all ? all : "none"),
                nb_at(e, inputs->v[i].name), nb_at(e, "inputs");
     }
     return 0;
@@ -324,21 +327,23 @@ static int name_loss_output(struct asking *q, struct nb_error *e)
     return 0;
 }
 
-static int compile(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run, struct nb_planned *p, struct nb_error *e)
+static int compile(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run, struct nb_planned *p,
+                   struct nb_error *e)
 {
     struct nb_net net;
     struct nb_wants wants = {.also = -1};
     struct nb_binding binding = {&run->inputs, run->dims.n, run->dims.name, run->dims.size, run->train};
     struct asking q = {run, p, &net, &wants, &p->arena};
     p->loss = -1;
-    if (nb_net_build(g->shared->description, &binding, &p->arena, &net, e) || ask_all(&q, ask, e) || name_loss_output(&q, e))
+    if (nb_net_build(g->shared->description, &binding, &p->arena, &net, e) || ask_all(&q, ask, e) ||
+        name_loss_output(&q, e))
         return -1;
     if (p->loss >= 0)
         wants.also = net.losses.v[p->loss].value;
     return nb_plan_make(&net, &wants, &p->arena, &p->plan, e);
 }
 
-/* ---- the cache ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the cache ------------------------------------------------------------------------------------------------- */
 
 static struct nb_planned *find_cached(struct nb_shared *s, uint64_t hash, const struct key *k)
 {
@@ -401,8 +406,8 @@ static struct nb_planned *planned_new(struct nb_graph *g, enum nb_ask ask, const
     return NULL;
 }
 
-struct nb_planned *nb_graph_plan(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run, struct nb_arena *scratch,
-                                 struct nb_error *e)
+struct nb_planned *nb_graph_plan(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run,
+                                 struct nb_arena *scratch, struct nb_error *e)
 {
     struct key k = {.arena = scratch, .error = e};
     struct nb_shared *s = g->shared;

@@ -11,15 +11,15 @@ struct nb_planned {
     struct nb_plan plan;
     const char **out_name, **wrt_name;
     enum nb_dtype *out_dtype;
-    int *out;         /* values of the outputs as asked, n == plan.wants.nout */
+    int *out; /* values of the outputs as asked, n == plan.wants.nout */
     int count;
-    int loss;         /* index of the loss in net.losses, or -1 */
+    int loss; /* index of the loss in net.losses, or -1 */
     struct nb_arena arena;
 };
 
 /* Compiled, or found in the cache; valid as long as the graph is held. Release with nb_planned_unref. */
-struct nb_planned *nb_graph_plan(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run, struct nb_arena *scratch,
-                                 struct nb_error *e);
+struct nb_planned *nb_graph_plan(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run,
+                                 struct nb_arena *scratch, struct nb_error *e);
 void nb_planned_unref(struct nb_planned *p);
 
 /* The cotangents of the plan's seeds in dtype: from the request, or 1 for a loss. */

@@ -61,7 +61,7 @@ static int add_probes(struct nb_builder *b, const struct nb_item *item, const ch
     return 0;
 }
 
-/* ---- one operation ----------------------------------------------------------------------------------------------------- */
+/* ---- one operation --------------------------------------------------------------------------------------------- */
 
 static struct nb_op *new_op(struct nb_builder *b, int *index, struct nb_error *e)
 {
@@ -130,8 +130,14 @@ static int infer(struct nb_scope *s, const struct nb_module *m, void *args, int 
     struct nb_builder *b = s->b;
     struct nb_shape *shapes = nb_small(b->arena, (size_t)nin + 1, sizeof *shapes, e);
     bool *integer = nb_small(b->arena, (size_t)nin + 1, sizeof *integer, e);
-    *f = (struct nb_infer){.args = args, .nin = nin, .in = shapes, .integer = integer, .train = b->net->train,
-                           .symbols = b->net->symbols.v, .arena = b->arena, .nout = output_count(m, args)};
+    *f = (struct nb_infer){.args = args,
+                           .nin = nin,
+                           .in = shapes,
+                           .integer = integer,
+                           .train = b->net->train,
+                           .symbols = b->net->symbols.v,
+                           .arena = b->arena,
+                           .nout = output_count(m, args)};
     if (!shapes || !integer || !(f->out = nb_zalloc(b->arena, (size_t)f->nout + 1, sizeof *f->out, e)))
         return -1;
     for (int i = 0; i < nin; i++) {
@@ -195,8 +201,8 @@ static int add_outputs(struct nb_builder *b, const struct nb_module *m, const vo
     return 0;
 }
 
-int nb_add_op(struct nb_scope *s, int module, void *args, int nin, const int *given, const char *path, const char *probe,
-              const char *place, struct nb_item *made, struct nb_error *e)
+int nb_add_op(struct nb_scope *s, int module, void *args, int nin, const int *given, const char *path,
+              const char *probe, const char *place, struct nb_item *made, struct nb_error *e)
 {
     struct nb_builder *b = s->b;
     const struct nb_module *m = nb_module_at(NB_F64, module);
@@ -207,7 +213,8 @@ int nb_add_op(struct nb_scope *s, int module, void *args, int nin, const int *gi
     memcpy(in, given, (size_t)nin * sizeof *in);
     if (check_kinds(b, m, nin, in, e) || infer(s, m, args, nin, in, &f, e))
         return -1;
-    int *w = nb_small(b->arena, (size_t)f.nw + 1, sizeof *w, e), *out = nb_small(b->arena, (size_t)f.nout + 1, sizeof *out, e);
+    int *w = nb_small(b->arena, (size_t)f.nw + 1, sizeof *w, e),
+        *out = nb_small(b->arena, (size_t)f.nout + 1, sizeof *out, e);
     if (!w || !out || open_noise(b, m, &f, probe, in, e) || add_weights(s, m, args, &f, path, w, e))
         return -1;
     struct nb_op *op = new_op(b, &index, e);
@@ -232,17 +239,18 @@ int nb_add_simple(struct nb_scope *s, const char *type, json_t *json, int nin, c
     return nb_add_op(s, module, args, nin, in, s->path, s->probe, s->place, NULL, e);
 }
 
-/* ---- a node or an item of a chain: what is used, with which arguments and inputs ------------------------------------------- */
+/* ---- a node or an item of a chain: what is used, with which arguments and inputs ------------------------------- */
 
 struct use {
     const char *type;
-    json_t *args;   /* object, list, value, NULL; for a node with op the node itself */
-    json_t *node;   /* a node with op, or NULL in a chain */
+    json_t *args; /* object, list, value, NULL; for a node with op the node itself */
+    json_t *node; /* a node with op, or NULL in a chain */
     const char *path, *probe, *place, *share_path;
-    int previous;   /* value of the item before, in a chain */
+    int previous; /* value of the item before, in a chain */
 };
 
-static int build_definition(struct nb_scope *s, const struct use *u, json_t *def, struct nb_item *made, struct nb_error *e);
+static int build_definition(struct nb_scope *s, const struct use *u, json_t *def, struct nb_item *made,
+                            struct nb_error *e);
 
 static const struct nb_module *builtin(const char *type, int *index)
 {
@@ -263,7 +271,7 @@ static int place_argument(const struct nb_module *m, json_t *given, struct nb_er
     size_t i = a && a->name ? (size_t)(a - m->args) : 0;
     char rest[sizeof e->pointer];
     strcpy(rest, e->pointer + 1 + strlen(name));
-    bool written = json_is_object(given) ? json_object_get(given, name) != NULL
+    bool written = json_is_object(given)  ? json_object_get(given, name) != NULL
                    : json_is_array(given) ? i < json_array_size(given)
                                           : given && i == 0;
     if (json_is_object(given) && written)
@@ -295,7 +303,8 @@ static int fail_count(int wanted, int needed, int came, struct nb_error *e)
     return nb_fail(e, NB_E_input_count, "%d to %d wanted, %d given", needed, wanted, came);
 }
 
-static int inputs_by_name(struct nb_scope *s, json_t *in, int n, const char *const *ports, int *value, struct nb_error *e)
+static int inputs_by_name(struct nb_scope *s, json_t *in, int n, const char *const *ports, int *value,
+                          struct nb_error *e)
 {
     const char *key;
     json_t *ref;
@@ -305,12 +314,13 @@ static int inputs_by_name(struct nb_scope *s, json_t *in, int n, const char *con
         size_t len = strlen(all);
         snprintf(all + len, sizeof all - len, "%s%s", len ? ", " : "", ports[i]);
     }
-    json_object_foreach(in, key, ref) {
+    json_object_foreach (in, key, ref) {
         int i = 0;
         while (i < n && strcmp(ports[i], key))
             i++;
         if (i == n)
-            return nb_fail(e, NB_E_unknown_port, "there is no input %.63s; there are %s", key, *all ? all : "none"), nb_at(e, key);
+            return nb_fail(e, NB_E_unknown_port, "there is no input %.63s; there are %s", key, *all ? all : "none"),
+                   nb_at(e, key);
         if ((value[i] = nb_resolve(s, ref, e)) < 0)
             return nb_at(e, key);
     }
@@ -361,8 +371,9 @@ static int builtin_inputs(struct nb_scope *s, const struct use *u, const struct 
         ports[i] = m->inputs[i].name;
     if (m->selects)
         return *nin = 0, *value = NULL,
-               json_object_get(u->node, "in") ? (nb_fail(e, NB_E_input_count, "%s takes no inputs", m->type), nb_at(e, "in"))
-                                              : 0;
+               json_object_get(u->node, "in")
+                   ? (nb_fail(e, NB_E_input_count, "%s takes no inputs", m->type), nb_at(e, "in"))
+                   : 0;
     if (read_inputs(s, u, n, needed, variadic(m, n), ports, value, nin, e))
         return -1;
     for (int i = 0; i < n; i++)
@@ -372,7 +383,8 @@ static int builtin_inputs(struct nb_scope *s, const struct use *u, const struct 
     return 0;
 }
 
-static int select_later(struct nb_scope *s, const struct nb_module *m, const void *args, const char *place, struct nb_error *e)
+static int select_later(struct nb_scope *s, const struct nb_module *m, const void *args, const char *place,
+                        struct nb_error *e)
 {
     struct nb_builder *b = s->b;
     if (nb_grow(b->arena, &b->selections.v, b->selections.n, &b->selections.cap, sizeof *b->selections.v, e))
@@ -408,7 +420,7 @@ static int build_use(struct nb_scope *s, const struct use *u, struct nb_item *ma
     return def ? build_definition(s, u, def, made, e) : build_builtin(s, u, made, e);
 }
 
-/* ---- chains ------------------------------------------------------------------------------------------------------------------ */
+/* ---- chains ---------------------------------------------------------------------------------------------------- */
 
 static int one_output(const struct nb_item *made, const char *type, struct nb_error *e)
 {
@@ -417,8 +429,8 @@ static int one_output(const struct nb_item *made, const char *type, struct nb_er
     return nb_fail(e, NB_E_ambiguous_port, "an item of a chain has one output; %s has %d", type, made->n);
 }
 
-static int build_item(struct nb_scope *s, json_t *item, const char *path, const char *probe, const char *place, size_t i,
-                      int previous, struct nb_error *e)
+static int build_item(struct nb_scope *s, json_t *item, const char *path, const char *probe, const char *place,
+                      size_t i, int previous, struct nb_error *e)
 {
     struct nb_arena *a = s->b->arena;
     struct use u = {.previous = previous};
@@ -438,8 +450,8 @@ static int build_item(struct nb_scope *s, json_t *item, const char *path, const 
 }
 
 /* path "net.", probe "net/": of the items. */
-static int build_chain(struct nb_scope *s, json_t *chain, const char *path, const char *probe, const char *place, int value,
-                       struct nb_error *e)
+static int build_chain(struct nb_scope *s, json_t *chain, const char *path, const char *probe, const char *place,
+                       int value, struct nb_error *e)
 {
     for (size_t i = 0; i < json_array_size(chain); i++)
         if ((value = build_item(s, json_array_get(chain, i), path, probe, place, i, value, e)) < 0)
@@ -447,7 +459,9 @@ static int build_chain(struct nb_scope *s, json_t *chain, const char *path, cons
     return value;
 }
 
-/* ---- share --------------------------------------------------------------------------------------------------------------------- */
+/* ---- share
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static json_t *shared_text(json_t *node)
 {
@@ -489,7 +503,9 @@ static const char *shared_node(struct nb_scope *s, json_t *node, const char *nam
     return name;
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------------------------------------- */
+/* ---- nodes
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static int build_op_node(struct nb_scope *s, json_t *node, struct use *u, struct nb_item *made, struct nb_error *e)
 {
@@ -508,7 +524,8 @@ static int build_chain_node(struct nb_scope *s, json_t *node, struct use *u, str
         return nb_at(e, "in");
     if (!probe || !place)
         return -1;
-    value = build_chain(s, json_object_get(node, "chain"), u->share_path ? u->share_path : u->path, probe, place, value, e);
+    value =
+        build_chain(s, json_object_get(node, "chain"), u->share_path ? u->share_path : u->path, probe, place, value, e);
     if (value < 0)
         return nb_at(e, "chain");
     return nb_item_add_port(s->b, made, "out", value, e);
@@ -527,7 +544,8 @@ static int build_node_form(struct nb_scope *s, json_t *node, struct use *u, stru
 static int build_node(struct nb_scope *s, const char *name, json_t *node, struct nb_error *e)
 {
     struct nb_arena *a = s->b->arena;
-    struct use u = {.path = nb_sprintf(a, e, "%s%s.", s->path, name), .probe = nb_sprintf(a, e, "%s%s", s->probe, name),
+    struct use u = {.path = nb_sprintf(a, e, "%s%s.", s->path, name),
+                    .probe = nb_sprintf(a, e, "%s%s", s->probe, name),
                     .place = nb_sprintf(a, e, "%s/nodes/%s", s->place, name)};
     struct nb_item made = {.name = name}, *item;
     const char *owner = shared_node(s, node, name, e);
@@ -552,7 +570,7 @@ static int build_nodes(struct nb_scope *s, json_t *nodes, struct nb_error *e)
     return 0;
 }
 
-/* ---- modules of the graph's own ------------------------------------------------------------------------------------------------ */
+/* ---- modules of the graph's own -------------------------------------------------------------------------------- */
 
 static json_t *shape_text(json_t *input)
 {
@@ -572,9 +590,10 @@ static int own_argument(struct nb_scope *outer, json_t *given, json_t **number, 
 
 static json_t *given_argument(const struct use *u, const char *name, size_t i)
 {
-    json_t *j = json_is_object(u->args) ? json_object_get(u->args, name)
+    json_t *j = json_is_object(u->args)  ? json_object_get(u->args, name)
                 : json_is_array(u->args) ? json_array_get(u->args, i)
-                                         : i ? NULL : u->args;
+                : i                      ? NULL
+                                         : u->args;
     return j && json_is_null(j) ? NULL : j;
 }
 
@@ -583,7 +602,7 @@ static int own_arguments(struct nb_scope *outer, struct nb_scope *s, const struc
     json_t *args = json_object_get(s->def, "args"), *def, *number;
     const char *name;
     size_t i = 0;
-    json_object_foreach(args, name, def) {
+    json_object_foreach (args, name, def) {
         json_t *given = given_argument(u, name, i);
         if (!given && json_is_null(def))
             return nb_fail(e, NB_E_missing_argument, "%s needs %s", u->type, name);
@@ -602,7 +621,7 @@ static int fail_unknown_argument(const struct use *u, json_t *args, const char *
     char all[300] = "";
     const char *name;
     json_t *j;
-    json_object_foreach(args, name, j) {
+    json_object_foreach (args, name, j) {
         size_t n = strlen(all);
         snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", name);
     }
@@ -614,14 +633,15 @@ static int known_arguments(const struct use *u, json_t *args, struct nb_error *e
     const char *key;
     json_t *j;
     if (json_is_object(u->args)) {
-        json_object_foreach(u->args, key, j)
+        json_object_foreach (u->args, key, j)
             if (!json_object_get(args, key) && !(u->node && nb_is_word(key, "op", "in", "share", "doc")))
                 return fail_unknown_argument(u, args, key, e), nb_at(e, key);
         return 0;
     }
     size_t n = json_is_array(u->args) ? json_array_size(u->args) : u->args != NULL;
     if (n > json_object_size(args))
-        return nb_fail(e, NB_E_unknown_argument, "%s takes %zu arguments, %zu came", u->type, json_object_size(args), n);
+        return nb_fail(e, NB_E_unknown_argument, "%s takes %zu arguments, %zu came", u->type, json_object_size(args),
+                       n);
     return 0;
 }
 
@@ -657,7 +677,7 @@ static int match_inputs(struct nb_scope *s, json_t *inputs, const int *value, st
     int at;
     for (int pass = 0; pass < 2; pass++) {
         int i = 0;
-        json_object_foreach(inputs, name, input) {
+        json_object_foreach (inputs, name, input) {
             int v = value[i++];
             if (v >= 0 && nb_match_shape(s, shape_text(input), &s->b->net->values.v[v].shape, pass, &at, e))
                 return fail_own_shape(s, name, input, at, e);
@@ -709,7 +729,8 @@ static int add_input(struct nb_scope *s, const char *name, json_t *input, const 
     int v = nb_add_value(b, NB_V_INPUT, shape, is_integer(d), (int)net->inputs.n, e);
     if (v < 0)
         return -1;
-    net->inputs.v[net->inputs.n++] = (struct nb_input){name, v, d, sample_of(input), bernoulli_p(input), declared, fed(b, name) != NULL};
+    net->inputs.v[net->inputs.n++] =
+        (struct nb_input){name, v, d, sample_of(input), bernoulli_p(input), declared, fed(b, name) != NULL};
     return v;
 }
 
@@ -739,7 +760,7 @@ static int bind_items(struct nb_scope *s, json_t *inputs, int *value, struct nb_
     json_t *input;
     struct nb_item *item;
     int i = 0;
-    json_object_foreach(inputs, name, input) {
+    json_object_foreach (inputs, name, input) {
         if (value[i] < 0 && (value[i] = own_noise(s, name, input, e)) < 0)
             return -1;
         if (own_kind(s, name, input, value[i], e) || nb_scope_item(s, name, &item, e) ||
@@ -755,7 +776,7 @@ static int needed_inputs(json_t *inputs)
     int n = 0;
     const char *name;
     json_t *input;
-    json_object_foreach(inputs, name, input)
+    json_object_foreach (inputs, name, input)
         n += !json_is_object(input) || !json_object_get(input, "sample");
     return n;
 }
@@ -767,12 +788,12 @@ static int own_inputs(struct nb_scope *outer, struct nb_scope *s, const struct u
     const char *name, **ports = nb_small(s->b->arena, (size_t)n + 1, sizeof *ports, e);
     if (!ports)
         return -1;
-    json_object_foreach(inputs, name, input)
+    json_object_foreach (inputs, name, input)
         ports[i++] = name;
     if (read_inputs(outer, u, n, needed_inputs(inputs), false, ports, &value, &nin, e))
         return -1;
     i = 0;
-    json_object_foreach(inputs, name, input)
+    json_object_foreach (inputs, name, input)
         if (value[i++] < 0 && !json_object_get(input, "sample"))
             return nb_fail(e, NB_E_input_count, "%s needs the input %s", u->type, name),
                    json_object_get(u->node, "in") ? nb_at(e, "in") : -1;
@@ -797,10 +818,10 @@ static int body_outputs(struct nb_scope *s, struct nb_item *made, struct nb_erro
     const char *port;
     size_t i;
     int v;
-    json_object_foreach(outputs, port, ref)
+    json_object_foreach (outputs, port, ref)
         if ((v = nb_resolve(s, ref, e)) < 0 || nb_item_add_port(s->b, made, port, v, e))
             return nb_at(e, port), fix_place(s, "outputs", e);
-    json_array_foreach(outputs, i, ref)
+    json_array_foreach (outputs, i, ref)
         if ((v = nb_resolve(s, ref, e)) < 0 || nb_item_add_port(s->b, made, json_string_value(ref), v, e))
             return nb_at_index(e, i), fix_place(s, "outputs", e);
     return 0;
@@ -823,7 +844,7 @@ static int build_body(struct nb_scope *s, int chain_value, struct nb_item *made,
     return body_outputs(s, made, e);
 }
 
-/* ---- a given backward -------------------------------------------------------------------------------------------------------- */
+/* ---- a given backward ------------------------------------------------------------------------------------------ */
 
 /* Every output of such a module has a value of its own, made inside: the gradient that arrives there is g. */
 static int own_outputs(struct nb_scope *s, int first, struct nb_item *made, struct nb_error *e)
@@ -867,7 +888,8 @@ static int fit_result(struct nb_scope *s, int result, int target, struct nb_erro
         return result;
     if (nb_broadcast(&have, &want, &both) || nb_shape_same(&both, &want) == 0 || have.rank > want.rank)
         return nb_fail(e, NB_E_shape_mismatch, "the formula gives %s, %s is needed: sum over the batch",
-                       nb_shape_text(&have, net->symbols.v, a, sizeof a), nb_shape_text(&want, net->symbols.v, b, sizeof b));
+                       nb_shape_text(&have, net->symbols.v, a, sizeof a),
+                       nb_shape_text(&want, net->symbols.v, b, sizeof b));
     int module = nb_module_find("Expand");
     struct nb_ints *shape = nb_zalloc(s->b->arena, 1, nb_module_at(NB_F64, module)->args_size, e);
     int64_t *dim = nb_small(s->b->arena, NB_MAX_RANK, sizeof *dim, e);
@@ -879,7 +901,8 @@ static int fit_result(struct nb_scope *s, int result, int target, struct nb_erro
     return nb_add_op(s, module, shape, 1, &result, s->path, s->probe, s->place, NULL, e);
 }
 
-static int given_entry(struct nb_scope *s, const char *name, json_t *formula, struct nb_given_entry *entry, struct nb_error *e)
+static int given_entry(struct nb_scope *s, const char *name, json_t *formula, struct nb_given_entry *entry,
+                       struct nb_error *e)
 {
     entry->target = nb_resolve_name(s, name, e);
     entry->result = -1;
@@ -904,7 +927,7 @@ static int given_entries(struct nb_scope *s, struct nb_given *g, json_t *backwar
     json_t *formula;
     if (!(g->entry = nb_zalloc(s->b->arena, json_object_size(backward) + 1, sizeof *g->entry, e)))
         return -1;
-    json_object_foreach(backward, name, formula)
+    json_object_foreach (backward, name, formula)
         if (given_entry(s, name, formula, &g->entry[g->n++], e))
             return nb_at(e, name);
     return 0;
@@ -920,8 +943,10 @@ static int no_hidden_learned(struct nb_scope *s, int first, struct nb_error *e)
         const char *last = strrchr(op->node, '/');
         bool node = json_object_get(nodes, last ? last + 1 : op->node) && op->nin == 0;
         if (op->nw && !node)
-            return nb_fail(e, NB_E_bad_form, "a module with a given backward holds formulas, Parameter nodes and modules "
-                           "without learned tensors; %s has some", op->node);
+            return nb_fail(e, NB_E_bad_form,
+                           "a module with a given backward holds formulas, Parameter nodes and modules "
+                           "without learned tensors; %s has some",
+                           op->node);
     }
     return 0;
 }
@@ -954,7 +979,8 @@ static int begin_given(struct nb_builder *b, int *index, struct nb_error *e)
     return 0;
 }
 
-static int build_inside(struct nb_scope *outer, struct nb_scope *s, const struct use *u, struct nb_item *made, struct nb_error *e)
+static int build_inside(struct nb_scope *outer, struct nb_scope *s, const struct use *u, struct nb_item *made,
+                        struct nb_error *e)
 {
     bool chain = json_object_get(s->def, "chain") != NULL, given = json_object_get(s->def, "backward") != NULL;
     int first = (int)s->b->net->ops.n, index = -1, chain_value = -1, parent = s->b->given;
@@ -968,10 +994,14 @@ static int build_inside(struct nb_scope *outer, struct nb_scope *s, const struct
     return bad;
 }
 
-static int build_definition(struct nb_scope *outer, const struct use *u, json_t *def, struct nb_item *made, struct nb_error *e)
+static int build_definition(struct nb_scope *outer, const struct use *u, json_t *def, struct nb_item *made,
+                            struct nb_error *e)
 {
     struct nb_arena *a = outer->b->arena;
-    struct nb_scope s = {.b = outer->b, .def = def, .path = u->share_path ? u->share_path : u->path, .user = u->probe,
+    struct nb_scope s = {.b = outer->b,
+                         .def = def,
+                         .path = u->share_path ? u->share_path : u->path,
+                         .user = u->probe,
                          .depth = outer->depth + 1};
     s.probe = nb_sprintf(a, e, "%s/", u->probe);
     s.place = nb_sprintf(a, e, "/modules/%s", u->type);
@@ -987,7 +1017,7 @@ static int build_definition(struct nb_scope *outer, const struct use *u, json_t 
     return bad;
 }
 
-/* ---- the graph itself ---------------------------------------------------------------------------------------------------------- */
+/* ---- the graph itself ------------------------------------------------------------------------------------------ */
 
 static int net_symbol(struct nb_scope *s, const char *name, struct nb_error *e)
 {
@@ -1022,12 +1052,11 @@ static int collect_symbols(struct nb_scope *s, json_t *inputs, struct nb_error *
     struct symbol_walk w = {s, e};
     const char *name;
     json_t *input;
-    json_object_foreach(inputs, name, input) {
+    json_object_foreach (inputs, name, input) {
         size_t i;
         json_t *dim;
-        json_array_foreach(shape_text(input), i, dim) {
-            struct nb_expr *x =
-                json_is_string(dim) ? nb_formula_parse(json_string_value(dim), s->b->arena, e) : NULL;
+        json_array_foreach (shape_text(input), i, dim) {
+            struct nb_expr *x = json_is_string(dim) ? nb_formula_parse(json_string_value(dim), s->b->arena, e) : NULL;
             if ((json_is_string(dim) && !x) || (x && nb_formula_names(x, visit_symbol, &w)))
                 return nb_at_index(e, i), nb_at(e, name);
         }
@@ -1041,15 +1070,18 @@ static int bind_asked(struct nb_scope *s, struct nb_error *e)
     for (size_t i = 0; bind && i < bind->ndims; i++) {
         int64_t *size = nb_scope_symbol(s, bind->dim[i]);
         if (!size)
-            return nb_fail(e, NB_E_unknown_reference, "the graph has no dimension %.63s", bind->dim[i]), nb_at(e, bind->dim[i]);
+            return nb_fail(e, NB_E_unknown_reference, "the graph has no dimension %.63s", bind->dim[i]),
+                   nb_at(e, bind->dim[i]);
         if (bind->size[i] < 0)
-            return nb_fail(e, NB_E_bad_dim, "%s is %lld", bind->dim[i], (long long)bind->size[i]), nb_at(e, bind->dim[i]);
+            return nb_fail(e, NB_E_bad_dim, "%s is %lld", bind->dim[i], (long long)bind->size[i]),
+                   nb_at(e, bind->dim[i]);
         *size = bind->size[i];
     }
     return 0;
 }
 
-static int fail_fed_shape(struct nb_scope *s, const char *name, json_t *declared, const struct nb_shape *came, struct nb_error *e)
+static int fail_fed_shape(struct nb_scope *s, const char *name, json_t *declared, const struct nb_shape *came,
+                          struct nb_error *e)
 {
     char text[200], why[sizeof e->detail];
     char *want = json_dumps(declared, JSON_COMPACT);
@@ -1070,7 +1102,7 @@ static int bind_fed(struct nb_scope *s, json_t *inputs, struct nb_error *e)
     json_t *input;
     int at;
     for (int pass = 0; pass < 2; pass++)
-        json_object_foreach(inputs, name, input) {
+        json_object_foreach (inputs, name, input) {
             const struct nb_tensor *t = fed(s->b, name);
             if (t && nb_match_shape(s, shape_text(input), &t->shape, pass, &at, e))
                 return fail_fed_shape(s, name, shape_text(input), &t->shape, e);
@@ -1088,7 +1120,7 @@ static int graph_inputs(struct nb_scope *s, json_t *inputs, struct nb_error *e)
         return nb_at(e, "dims"), e->fixed = true, -1;
     if (bind_fed(s, inputs, e))
         return -1;
-    json_object_foreach(inputs, name, input) {
+    json_object_foreach (inputs, name, input) {
         struct nb_shape shape;
         struct nb_item *item;
         const struct nb_tensor *t = fed(s->b, name);
@@ -1105,7 +1137,7 @@ static int graph_inputs(struct nb_scope *s, json_t *inputs, struct nb_error *e)
     return 0;
 }
 
-/* ---- outputs and losses ------------------------------------------------------------------------------------------------------------ */
+/* ---- outputs and losses ---------------------------------------------------------------------------------------- */
 
 static int add_output(struct nb_scope *s, const char *name, int value, enum nb_dtype d, struct nb_error *e)
 {
@@ -1121,7 +1153,8 @@ static int output_dtype(json_t *dtype, enum nb_dtype *d, struct nb_error *e)
     const char *s = json_string_value(dtype);
     if (!s || !nb_is_word(s, "int32", "int64", "bool"))
         return nb_fail(e, NB_E_bad_dtype, "the dtype of an output is int32, int64 or bool; %.40s came",
-                       s ? s : nb_json_kind(dtype)), nb_at(e, "dtype");
+                       s ? s : nb_json_kind(dtype)),
+               nb_at(e, "dtype");
     *d = !strcmp(s, "int32") ? NB_I32 : !strcmp(s, "int64") ? NB_I64 : NB_BOOL;
     return 0;
 }
@@ -1158,10 +1191,10 @@ static int graph_outputs(struct nb_scope *s, json_t *outputs, struct nb_error *e
         return nb_fail(e, NB_E_missing_key, "at least one output is needed");
     if ((int64_t)n > nb_limits.outputs)
         return NB_OVER(e, outputs, (int64_t)n);
-    json_object_foreach(outputs, name, j)
+    json_object_foreach (outputs, name, j)
         if (named_output(s, name, j, e))
             return nb_at(e, name);
-    json_array_foreach(outputs, i, j) {
+    json_array_foreach (outputs, i, j) {
         if (!json_is_string(j))
             return nb_fail_type(e, "a reference", j), nb_at_index(e, i);
         int v = text_reference(s, j, e);
@@ -1229,7 +1262,8 @@ static int one_loss(struct nb_scope *s, const char *name, json_t *j, struct nb_e
     const struct nb_shape *shape = &s->b->net->values.v[v].shape;
     if (shape->rank)
         return nb_fail(e, NB_E_not_scalar, "a loss is a single number, shape []; this has shape %s",
-                       nb_shape_text(shape, s->b->net->symbols.v, text, sizeof text)), nb_at(e, "of");
+                       nb_shape_text(shape, s->b->net->symbols.v, text, sizeof text)),
+               nb_at(e, "of");
     if (add_loss(s, name, v, &loss, e))
         return -1;
     return wrt && loss_wrt(s, wrt, loss, e) ? nb_at(e, "wrt") : 0;
@@ -1240,7 +1274,7 @@ static int graph_losses(struct nb_scope *s, json_t *losses, struct nb_error *e)
     const char *name;
     json_t *j;
     struct nb_loss *loss;
-    json_object_foreach(losses, name, j)
+    json_object_foreach (losses, name, j)
         if (one_loss(s, name, j, e))
             return nb_at(e, name);
     const struct nb_item *item = losses ? NULL : nb_scope_find(s, "loss");
@@ -1268,18 +1302,25 @@ static int build_graph(struct nb_scope *s, struct nb_error *e)
     return graph_losses(s, losses, e) ? nb_at(e, "losses") : 0;
 }
 
-int nb_net_build(json_t *graph, const struct nb_binding *binding, struct nb_arena *a, struct nb_net *net, struct nb_error *e)
+int nb_net_build(json_t *graph, const struct nb_binding *binding, struct nb_arena *a, struct nb_net *net,
+                 struct nb_error *e)
 {
     const char *dtype = json_string_value(json_object_get(graph, "dtype"));
-    *net = (struct nb_net){.arena = a, .dtype = dtype && !strcmp(dtype, "float64") ? NB_F64 : NB_F32,
-                           .train = binding && binding->train};
-    struct nb_builder b = {.graph = graph, .modules = json_object_get(graph, "modules"), .binding = binding, .arena = a,
-                           .net = net, .given = -1, .learned_index = json_object(), .probe_index = json_object()};
+    *net = (struct nb_net){
+        .arena = a, .dtype = dtype && !strcmp(dtype, "float64") ? NB_F64 : NB_F32, .train = binding && binding->train};
+    struct nb_builder b = {.graph = graph,
+                           .modules = json_object_get(graph, "modules"),
+                           .binding = binding,
+                           .arena = a,
+                           .net = net,
+                           .given = -1,
+                           .learned_index = json_object(),
+                           .probe_index = json_object()};
     struct nb_scope *s = nb_zalloc(a, 1, sizeof *s, e);
     int bad = s && b.learned_index && b.probe_index ? 0 : nb_fail_memory(e);
     if (!bad) {
-        *s = (struct nb_scope){.b = &b, .def = graph, .path = "", .probe = "", .place = "", .index = json_object(),
-                               .args = json_object()};
+        *s = (struct nb_scope){
+            .b = &b, .def = graph, .path = "", .probe = "", .place = "", .index = json_object(), .args = json_object()};
         bad = s->index && s->args ? build_graph(s, e) : nb_fail_memory(e);
         json_decref(s->index);
         json_decref(s->args);

@@ -10,10 +10,10 @@ struct nb_builder {
     const struct nb_binding *binding;
     struct nb_arena *arena;
     struct nb_net *net;
-    json_t *learned_index;  /* full name -> index in net->learned */
-    json_t *probe_index;    /* probe -> index in net->probes */
-    bool formulas_of_given; /* operations go to gops */
-    int given;              /* the given backward being built, or -1 */
+    json_t *learned_index;                    /* full name -> index in net->learned */
+    json_t *probe_index;                      /* probe -> index in net->probes */
+    bool formulas_of_given;                   /* operations go to gops */
+    int given;                                /* the given backward being built, or -1 */
     NB_LIST(struct nb_selection, selections); /* operations whose inputs are learned tensors chosen by pattern */
 };
 
@@ -36,24 +36,25 @@ struct nb_item {
 struct nb_scope {
     struct nb_builder *b;
     json_t *def;
-    const char *path;   /* of learned tensors: "enc." */
-    const char *probe;  /* of probes and noise: "enc/" */
-    const char *place;  /* of the definition: "/modules/Head" */
-    const char *user;   /* path of the node that uses it, or NULL */
+    const char *path;  /* of learned tensors: "enc." */
+    const char *probe; /* of probes and noise: "enc/" */
+    const char *place; /* of the definition: "/modules/Head" */
+    const char *user;  /* path of the node that uses it, or NULL */
     int depth;
-    json_t *index;      /* name -> number of the item */
+    json_t *index; /* name -> number of the item */
     NB_LIST(struct nb_item, items);
     NB_LIST(const char *, symbol);
     int64_t size[256];
-    json_t *args;       /* name -> number, or null where it depends on sizes not known */
+    json_t *args; /* name -> number, or null where it depends on sizes not known */
     bool has_lead;
-    struct nb_shape lead; /* what "..." stands for */
+    struct nb_shape lead;            /* what "..." stands for */
     const struct nb_given *gradient; /* in formulas of a given backward: g is visible */
-    struct nb_item g, ports; /* g with its ports; the outputs under their names */
+    struct nb_item g, ports;         /* g with its ports; the outputs under their names */
 };
 
 /* Everything returns -1 with the error set. Places are put in front by the caller unless said. */
-int nb_add_value(struct nb_builder *b, enum nb_value_kind kind, const struct nb_shape *s, bool integer, int of, struct nb_error *e);
+int nb_add_value(struct nb_builder *b, enum nb_value_kind kind, const struct nb_shape *s, bool integer, int of,
+                 struct nb_error *e);
 /* An operation: infers, makes outputs and learned tensors. Returns its first output's value; *made is its item. */
 int nb_add_op(struct nb_scope *s, int module, void *args, int nin, const int *in, const char *path, const char *probe,
               const char *place, struct nb_item *made, struct nb_error *e);
@@ -65,11 +66,12 @@ int nb_item_add_port(struct nb_builder *b, struct nb_item *item, const char *por
 int nb_scope_item(struct nb_scope *s, const char *name, struct nb_item **item, struct nb_error *e);
 struct nb_item *nb_scope_find(const struct nb_scope *s, const char *name);
 int nb_scope_port(const struct nb_item *item, const char *port, struct nb_error *e);
-int nb_resolve(struct nb_scope *s, json_t *ref, struct nb_error *e);              /* a reference with wrappers -> value */
+int nb_resolve(struct nb_scope *s, json_t *ref, struct nb_error *e); /* a reference with wrappers -> value */
 int nb_resolve_name(struct nb_scope *s, const char *reference, struct nb_error *e);
 /* Matches a declared shape with one that came: binds symbols, compares sizes. Standalone symbols first for all inputs,
  * then formulas: call with pass 0 and 1. *at is the dimension at fault. */
-int nb_match_shape(struct nb_scope *s, json_t *declared, const struct nb_shape *came, int pass, int *at, struct nb_error *e);
+int nb_match_shape(struct nb_scope *s, json_t *declared, const struct nb_shape *came, int pass, int *at,
+                   struct nb_error *e);
 /* The declared shape with what is bound; unbound gives NB_ANY. */
 int nb_declared_shape(struct nb_scope *s, json_t *declared, struct nb_shape *shape, struct nb_error *e);
 int nb_scope_dim(void *scope, const char *formula, int64_t *d, struct nb_error *e);
@@ -81,7 +83,8 @@ int64_t *nb_scope_symbol(struct nb_scope *s, const char *name);
 int nb_lower(struct nb_scope *s, const char *text, struct nb_error *e);
 
 /* learned.c */
-int nb_add_learned(struct nb_scope *s, const char *path, const struct nb_weight *w, const struct nb_tensor *literal, struct nb_error *e);
+int nb_add_learned(struct nb_scope *s, const char *path, const struct nb_weight *w, const struct nb_tensor *literal,
+                   struct nb_error *e);
 int nb_apply_selections(struct nb_builder *b, struct nb_error *e);
 int nb_apply_params(struct nb_builder *b, struct nb_error *e);
 int nb_apply_ties(struct nb_builder *b, struct nb_error *e);

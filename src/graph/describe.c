@@ -8,7 +8,9 @@ static json_t *shape_json(const struct nb_net *net, const struct nb_shape *s)
     json_t *list = json_array();
     for (int i = 0; i < s->rank; i++) {
         int64_t d = s->dim[i];
-        json_t *j = NB_IS_KNOWN(d) ? json_integer(d) : d == NB_ANY ? json_null() : json_string(net->symbols.v[d - NB_SYM(0)]);
+        json_t *j = NB_IS_KNOWN(d) ? json_integer(d)
+                    : d == NB_ANY  ? json_null()
+                                   : json_string(net->symbols.v[d - NB_SYM(0)]);
         json_array_append_new(list, j);
     }
     return list;
@@ -67,8 +69,9 @@ static json_t *outputs_json(const struct nb_net *net)
     json_t *all = json_object();
     for (size_t i = 0; i < net->outputs.n; i++) {
         const struct nb_output *o = &net->outputs.v[i];
-        json_object_set_new(all, o->name, json_pack("{so ss}", "shape", shape_json(net, &net->values.v[o->value].shape), "dtype",
-                                                    nb_dtype_name(o->dtype)));
+        json_object_set_new(all, o->name,
+                            json_pack("{so ss}", "shape", shape_json(net, &net->values.v[o->value].shape), "dtype",
+                                      nb_dtype_name(o->dtype)));
     }
     return all;
 }
@@ -86,7 +89,7 @@ static json_t *hidden_json(json_t *description)
 {
     json_t *all = json_array(), *def;
     const char *name;
-    json_object_foreach(json_object_get(description, "modules"), name, def)
+    json_object_foreach (json_object_get(description, "modules"), name, def)
         if (nb_module_find(name) >= 0)
             json_array_append_new(all, json_string(name));
     return all;
@@ -99,9 +102,10 @@ json_t *nb_graph_describe(const struct nb_graph *g, struct nb_error *e)
     pthread_mutex_lock(&g->shared->lock);
     json_t *hidden = hidden_json(g->shared->description);
     pthread_mutex_unlock(&g->shared->lock);
-    json_t *j = json_pack("{ss so so so so so sI so}", "dtype", nb_dtype_name(g->net.dtype), "inputs", inputs_json(&g->net), "nodes",
-                          nodes_json(&g->net), "outputs", outputs_json(&g->net), "losses", losses_json(&g->net), "learned",
-                          learned, "learned_count", (json_int_t)count, "hides_built_in", hidden);
+    json_t *j =
+        json_pack("{ss so so so so so sI so}", "dtype", nb_dtype_name(g->net.dtype), "inputs", inputs_json(&g->net),
+                  "nodes", nodes_json(&g->net), "outputs", outputs_json(&g->net), "losses", losses_json(&g->net),
+                  "learned", learned, "learned_count", (json_int_t)count, "hides_built_in", hidden);
     if (!j)
         nb_fail_memory(e);
     return j;

@@ -45,8 +45,8 @@ static void put_inputs(struct writer *w)
     char text[200];
     for (size_t i = 0; i < w->net->inputs.n; i++) {
         const struct nb_input *in = &w->net->inputs.v[i];
-        put(w, "  v%d [shape=%s, style=filled, fillcolor=\"#e8f1fb\", color=\"#3b6ea5\", label=\"%s\\n%s\"];\n", in->value,
-            in->sample == NB_FED ? "oval" : "diamond", in->name, shape(w, in->value, text, sizeof text));
+        put(w, "  v%d [shape=%s, style=filled, fillcolor=\"#e8f1fb\", color=\"#3b6ea5\", label=\"%s\\n%s\"];\n",
+            in->value, in->sample == NB_FED ? "oval" : "diamond", in->name, shape(w, in->value, text, sizeof text));
     }
 }
 
@@ -63,14 +63,17 @@ static void put_op(struct writer *w, int i)
     const char *type = nb_op_module(op, NB_F64)->type, *name = op->node + scope_length(op->node);
     char text[200];
     name += *name == '/';
-    put(w, "    o%d [label=\"%s%s%s\\n%s\"];\n", i, name, *name ? ": " : "", type, shape(w, op->out[0], text, sizeof text));
+    put(w, "    o%d [label=\"%s%s%s\\n%s\"];\n", i, name, *name ? ": " : "", type,
+        shape(w, op->out[0], text, sizeof text));
 }
 
 static void open_scopes(struct writer *w, const char *node, size_t from, size_t to, int *open)
 {
     for (size_t at = from; at < to;) {
         size_t step = strcspn(node + at, "/");
-        put(w, "  subgraph cluster_%d_%zu { label=\"%.*s\"; style=\"rounded\"; color=\"#b8b8b8\"; fontcolor=\"#555555\";\n",
+        put(w,
+            "  subgraph cluster_%d_%zu { label=\"%.*s\"; style=\"rounded\"; color=\"#b8b8b8\"; "
+            "fontcolor=\"#555555\";\n",
             *open, at, (int)step, node + at);
         at += step + (node[at + step] == '/');
         ++*open;
@@ -147,8 +150,8 @@ static void put_learned(struct writer *w)
     for (size_t i = 0; i < w->net->learned.n; i++) {
         const struct nb_learned *l = &w->net->learned.v[i];
         if (l->tie < 0)
-            put(w, "  v%d [shape=note, style=filled, fillcolor=\"#fdf5dc\", color=\"#8a6d1f\", label=\"%s\\n%s\"];\n", l->value,
-                l->name, shape(w, l->value, text, sizeof text));
+            put(w, "  v%d [shape=note, style=filled, fillcolor=\"#fdf5dc\", color=\"#8a6d1f\", label=\"%s\\n%s\"];\n",
+                l->value, l->name, shape(w, l->value, text, sizeof text));
     }
 }
 
@@ -156,7 +159,8 @@ static void put_outputs(struct writer *w)
 {
     for (size_t i = 0; i < w->net->outputs.n; i++) {
         const struct nb_output *o = &w->net->outputs.v[i];
-        put(w, "  y%zu [shape=oval, style=filled, fillcolor=\"#e7f5e9\", color=\"#2e7d43\", label=\"%s\"];\n", i, o->name);
+        put(w, "  y%zu [shape=oval, style=filled, fillcolor=\"#e7f5e9\", color=\"#2e7d43\", label=\"%s\"];\n", i,
+            o->name);
         put_source(w, o->value);
         put(w, " -> y%zu;\n", i);
     }
@@ -165,8 +169,9 @@ static void put_outputs(struct writer *w)
 char *nb_graph_dot(const struct nb_graph *g, struct nb_arena *a, struct nb_error *e)
 {
     struct writer w = {.net = &g->net, .arena = a, .error = e};
-    put(&w, "digraph graph_ {\n  rankdir=TB;\n  node [shape=box, style=\"rounded\", fontname=\"Helvetica\", fontsize=11];\n"
-            "  edge [color=\"#555555\"];\n  graph [fontname=\"Helvetica\", fontsize=11];\n");
+    put(&w,
+        "digraph graph_ {\n  rankdir=TB;\n  node [shape=box, style=\"rounded\", fontname=\"Helvetica\", fontsize=11];\n"
+        "  edge [color=\"#555555\"];\n  graph [fontname=\"Helvetica\", fontsize=11];\n");
     put_inputs(&w);
     put_learned(&w);
     put_ops(&w);

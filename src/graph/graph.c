@@ -9,23 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- making ---------------------------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------------------------- */
 
-static int copy_given(struct nb_graph *g, const struct nb_learned *l, const struct nb_tensor *from, struct nb_tensor *to,
-                      struct nb_error *e)
+static int copy_given(struct nb_graph *g, const struct nb_learned *l, const struct nb_tensor *from,
+                      struct nb_tensor *to, struct nb_error *e)
 {
     const struct nb_shape *want = &g->net.values.v[l->value].shape;
     char x[200], y[200];
     if (nb_shape_same(&from->shape, want) != 1)
-        return nb_fail(e, NB_E_shape_mismatch, "%s has shape %s, %s came", l->name, nb_shape_text(want, NULL, x, sizeof x),
-                       nb_shape_text(&from->shape, NULL, y, sizeof y));
+        return nb_fail(e, NB_E_shape_mismatch, "%s has shape %s, %s came", l->name,
+                       nb_shape_text(want, NULL, x, sizeof x), nb_shape_text(&from->shape, NULL, y, sizeof y));
     if (nb_tensor_new(&g->values, g->net.dtype, want, to, e))
         return -1;
     nb_convert(to->dtype, to->data, from->dtype, from->data, (size_t)nb_count(want));
     return 0;
 }
 
-static int initialise(struct nb_graph *g, const struct nb_learned *l, struct nb_seed seed, struct nb_tensor *to, struct nb_error *e)
+static int initialise(struct nb_graph *g, const struct nb_learned *l, struct nb_seed seed, struct nb_tensor *to,
+                      struct nb_error *e)
 {
     struct nb_arena scratch;
     if (l->literal)
@@ -52,14 +53,15 @@ static int fail_no_parameter(const struct nb_graph *g, const char *name, struct 
 }
 
 /* A tied tensor may be given beside its owner, with the same numbers; then there is nothing to keep. */
-static int check_tied(struct nb_graph *g, const struct nb_learned *l, const struct nb_tensor *t, const struct nb_tensors *all,
-                      struct nb_error *e)
+static int check_tied(struct nb_graph *g, const struct nb_learned *l, const struct nb_tensor *t,
+                      const struct nb_tensors *all, struct nb_error *e)
 {
     const struct nb_learned *owner = &g->net.learned.v[l->tie];
     const struct nb_tensor *other = nb_tensors_find(all, owner->name);
     if (!other)
         return nb_fail(e, NB_E_bad_value, "%s is tied to %s: give that one", l->name, owner->name);
-    int64_t rows = other->shape.rank == 2 ? other->shape.dim[0] : 1, n = nb_count(&other->shape), cols = rows ? n / rows : 0;
+    int64_t rows = other->shape.rank == 2 ? other->shape.dim[0] : 1, n = nb_count(&other->shape),
+            cols = rows ? n / rows : 0;
     struct nb_arena scratch;
     nb_arena_init(&scratch, (size_t)nb_limits.memory);
     double *x = nb_alloc(&scratch, (size_t)n, sizeof *x, e), *y = nb_alloc(&scratch, (size_t)n, sizeof *y, e);
@@ -87,8 +89,8 @@ static int check_given(struct nb_graph *g, const struct nb_tensors *given, struc
 }
 
 /* Values of all learned tensors: given, or else from `old`, or else started from the seed. */
-static int fill_parameters(struct nb_graph *g, const struct nb_tensors *given, const struct nb_tensors *old, struct nb_seed seed,
-                           struct nb_error *e)
+static int fill_parameters(struct nb_graph *g, const struct nb_tensors *given, const struct nb_tensors *old,
+                           struct nb_seed seed, struct nb_error *e)
 {
     for (size_t i = 0; i < g->net.learned.n; i++) {
         const struct nb_learned *l = &g->net.learned.v[i];
@@ -170,7 +172,8 @@ static int check_text(json_t *description, struct nb_error *e)
     return bad ? nb_at(e, "graph") : 0;
 }
 
-struct nb_graph *nb_graph_new(json_t *description, const struct nb_tensors *parameters, struct nb_seed seed, struct nb_error *e)
+struct nb_graph *nb_graph_new(json_t *description, const struct nb_tensors *parameters, struct nb_seed seed,
+                              struct nb_error *e)
 {
     if (check_text(description, e))
         return NULL;
@@ -192,7 +195,8 @@ static int check_all_given(const struct nb_graph *g, const struct nb_tensors *gi
     for (size_t i = 0; i < g->parameters.n; i++)
         if (!nb_tensors_find(given, g->parameters.v[i].name))
             return nb_fail(e, NB_E_missing_key, "%s is missing: all learned tensors and buffers must come",
-                           g->parameters.v[i].name), nb_at(e, "parameters");
+                           g->parameters.v[i].name),
+                   nb_at(e, "parameters");
     return 0;
 }
 
@@ -207,7 +211,8 @@ struct nb_graph *nb_graph_with(struct nb_graph *old, const struct nb_tensors *pa
     pthread_mutex_lock(&g->shared->lock); /* the description is a tree of counted references */
     int bad = nb_net_build(g->shared->description, NULL, &g->arena, &g->net, e);
     pthread_mutex_unlock(&g->shared->lock);
-    if (bad || check_given(g, parameters, e) || fill_parameters(g, parameters, &old->parameters, (struct nb_seed){0, 0}, e)) {
+    if (bad || check_given(g, parameters, e) ||
+        fill_parameters(g, parameters, &old->parameters, (struct nb_seed){0, 0}, e)) {
         nb_graph_unref(g);
         return NULL;
     }
@@ -229,7 +234,9 @@ enum nb_dtype nb_graph_dtype(const struct nb_graph *g)
     return g->net.dtype;
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------------------- */
+/* ---- answers
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 struct nb_fed nb_graph_fed(const struct nb_graph *g, const struct nb_run *run)
 {
@@ -274,7 +281,8 @@ static int to_declared(struct nb_tensor *t, enum nb_dtype d, const char *name, s
     for (size_t i = 0; i < n; i++) {
         double v = t->dtype == NB_F32 ? (double)((float *)t->data)[i] : ((double *)t->data)[i];
         if (check_integer(v, d))
-            return nb_fail(e, NB_E_value_not_representable, "entry %zu of %s is %g, which is no %s", i, name, v, nb_dtype_name(d)),
+            return nb_fail(e, NB_E_value_not_representable, "entry %zu of %s is %g, which is no %s", i, name, v,
+                           nb_dtype_name(d)),
                    nb_at(e, name), nb_at(e, "outputs");
         ((int64_t *)whole.data)[i] = (int64_t)v;
     }
@@ -296,7 +304,8 @@ static int own(const struct nb_session *s, int v, struct nb_tensor *t, struct nb
     return 0;
 }
 
-static int take_outputs(const struct nb_planned *p, const struct nb_session *s, struct nb_arena *a, struct nb_result *r, struct nb_error *e)
+static int take_outputs(const struct nb_planned *p, const struct nb_session *s, struct nb_arena *a, struct nb_result *r,
+                        struct nb_error *e)
 {
     for (int i = 0; i < p->plan.wants.nout; i++) {
         struct nb_tensor t = nb_session_value(s, p->plan.wants.out[i]);
@@ -309,7 +318,8 @@ static int take_outputs(const struct nb_planned *p, const struct nb_session *s, 
     return 0;
 }
 
-static int take_gradients(const struct nb_planned *p, const struct nb_session *s, struct nb_arena *a, struct nb_result *r, struct nb_error *e)
+static int take_gradients(const struct nb_planned *p, const struct nb_session *s, struct nb_arena *a,
+                          struct nb_result *r, struct nb_error *e)
 {
     for (int i = 0; i < p->plan.wants.nwrt; i++) {
         int v = p->plan.wants.wrt[i];
@@ -333,21 +343,23 @@ static void take_loss(const struct nb_planned *p, const struct nb_session *s, st
     nb_convert(NB_F64, &r->loss, s->dtype, s->data[l->value], 1);
 }
 
-static int answer(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run, struct nb_planned *p, struct nb_arena *a,
-                  struct nb_result *r, struct nb_error *e)
+static int answer(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run, struct nb_planned *p,
+                  struct nb_arena *a, struct nb_result *r, struct nb_error *e)
 {
     struct nb_session s;
     struct nb_fed fed = nb_graph_fed(g, run);
     void **cotangent;
     if (nb_session_new(&p->plan, g->net.dtype, &fed, a, &s, &r->noise, e) || nb_session_forward(&s, e))
         return -1;
-    if (ask == NB_ASK_BACKWARD && (nb_graph_cotangents(p, run, s.dtype, a, &cotangent, e) || nb_session_backward(&s, cotangent, e)))
+    if (ask == NB_ASK_BACKWARD &&
+        (nb_graph_cotangents(p, run, s.dtype, a, &cotangent, e) || nb_session_backward(&s, cotangent, e)))
         return -1;
     take_loss(p, &s, r);
     return take_outputs(p, &s, a, r, e) || (ask == NB_ASK_BACKWARD && take_gradients(p, &s, a, r, e)) ? -1 : 0;
 }
 
-static int run_graph(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run, struct nb_arena *a, struct nb_result *r, struct nb_error *e)
+static int run_graph(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run, struct nb_arena *a,
+                     struct nb_result *r, struct nb_error *e)
 {
     *r = (struct nb_result){0};
     struct nb_planned *p = nb_graph_plan(g, ask, run, a, e);
@@ -366,17 +378,20 @@ static int run_graph(struct nb_graph *g, enum nb_ask ask, const struct nb_run *r
     return bad ? -1 : 0;
 }
 
-int nb_graph_forward(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_result *r, struct nb_error *e)
+int nb_graph_forward(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_result *r,
+                     struct nb_error *e)
 {
     return run_graph(g, NB_ASK_FORWARD, run, a, r, e);
 }
 
-int nb_graph_backward(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_result *r, struct nb_error *e)
+int nb_graph_backward(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_result *r,
+                      struct nb_error *e)
 {
     return run_graph(g, NB_ASK_BACKWARD, run, a, r, e);
 }
 
-int nb_graph_loss(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_result *r, struct nb_error *e)
+int nb_graph_loss(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_result *r,
+                  struct nb_error *e)
 {
     return run_graph(g, NB_ASK_LOSS, run, a, r, e);
 }

@@ -39,7 +39,7 @@ static int over(size_t n, int64_t limit)
     return (int64_t)n > limit;
 }
 
-/* ---- names of a scope ------------------------------------------------------------------------------------------------ */
+/* ---- names of a scope ------------------------------------------------------------------------------------------ */
 
 static int claim(struct text *t, const char *name, int kind, struct nb_error *e)
 {
@@ -60,7 +60,7 @@ static int claim_name(struct text *t, const char *name, int kind, struct nb_erro
     return nb_check_name(name, e) || claim(t, name, kind, e) ? nb_at(e, name) : 0;
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------------------------ */
+/* ---- inputs ---------------------------------------------------------------------------------------------------- */
 
 struct dim_names {
     struct text *t;
@@ -120,7 +120,8 @@ static int check_sample(json_t *input, struct nb_error *e)
     json_t *sample = json_object_get(input, "sample"), *p = json_object_get(input, "p");
     const char *s = json_string_value(sample);
     if (sample && (!s || !nb_is_word(s, "normal", "uniform", "bernoulli")))
-        return nb_fail(e, NB_E_bad_argument, "sample is normal, uniform or bernoulli; %.40s came", s ? s : nb_json_kind(sample)),
+        return nb_fail(e, NB_E_bad_argument, "sample is normal, uniform or bernoulli; %.40s came",
+                       s ? s : nb_json_kind(sample)),
                nb_at(e, "sample");
     if (!p)
         return 0;
@@ -128,7 +129,8 @@ static int check_sample(json_t *input, struct nb_error *e)
     if (nb_read_real(p, &v, e))
         return nb_at(e, "p");
     if (!s || strcmp(s, "bernoulli") || !(v >= 0 && v <= 1))
-        return nb_fail(e, NB_E_bad_argument, "p belongs to \"sample\": \"bernoulli\" and is 0 <= p <= 1"), nb_at(e, "p");
+        return nb_fail(e, NB_E_bad_argument, "p belongs to \"sample\": \"bernoulli\" and is 0 <= p <= 1"),
+               nb_at(e, "p");
     return 0;
 }
 
@@ -158,16 +160,16 @@ static int check_inputs(struct text *t, json_t *inputs, struct nb_error *e)
         return -1;
     if (over(json_object_size(inputs), nb_limits.inputs))
         return NB_OVER(e, inputs, (int64_t)json_object_size(inputs));
-    json_object_foreach(inputs, key, j)
+    json_object_foreach (inputs, key, j)
         if (claim_name(t, key, K_INPUT, e))
             return -1;
-    json_object_foreach(inputs, key, j)
+    json_object_foreach (inputs, key, j)
         if (check_input(t, j, e))
             return nb_at(e, key);
     return 0;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------------------------- */
 
 static const char *node_form(json_t *node, struct nb_error *e)
 {
@@ -198,7 +200,7 @@ static const char *nearest_type(json_t *modules, const char *type, struct nb_are
         names[n] = nb_module_at(NB_F64, n)->type;
     const char *key;
     json_t *j;
-    json_object_foreach(modules, key, j)
+    json_object_foreach (modules, key, j)
         names[n++] = key;
     return nb_nearest(type, names, (size_t)n);
 }
@@ -210,7 +212,8 @@ static int check_type(struct text *t, const char *type, struct nb_error *e)
         return 0;
     const char *near = nearest_type(modules, type, t->arena);
     return nb_fail(e, NB_E_unknown_module, "no module is called \"%.63s\"%s%s%s", type, near ? "; did you mean " : "",
-                   near ? near : "", near ? "?" : ""), -1;
+                   near ? near : "", near ? "?" : ""),
+           -1;
 }
 
 static int check_chain(struct text *t, json_t *chain, struct nb_error *e)
@@ -249,7 +252,8 @@ static int check_node_form(struct text *t, json_t *node, struct nb_error *e)
     if (!form || check_doc(node, e))
         return -1;
     if (!strcmp(form, "scan"))
-        return nb_fail(e, NB_E_bad_form, "scans are not built yet in this version; op, chain and expr are"), nb_at(e, "scan");
+        return nb_fail(e, NB_E_bad_form, "scans are not built yet in this version; op, chain and expr are"),
+               nb_at(e, "scan");
     if (!strcmp(form, "expr"))
         return nb_check_keys(node, e, "expr", "doc", NULL);
     if (!strcmp(form, "chain")) {
@@ -263,7 +267,7 @@ static int check_node_form(struct text *t, json_t *node, struct nb_error *e)
     return check_string(op, "the name of a module", e) || check_type(t, json_string_value(op), e) ? nb_at(e, "op") : 0;
 }
 
-/* ---- references -------------------------------------------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------------------------------------ */
 
 static int fail_unknown(struct text *t, const char *name, int column, struct nb_error *e)
 {
@@ -272,7 +276,7 @@ static int fail_unknown(struct text *t, const char *name, int column, struct nb_
     json_t *kind;
     if (column)
         snprintf(where, sizeof where, "column %d: ", column);
-    json_object_foreach(t->taken, key, kind) {
+    json_object_foreach (t->taken, key, kind) {
         size_t n = strlen(there);
         if (json_integer_value(kind) <= K_NODE || column)
             snprintf(there + n, sizeof there - n, "%s%s", n ? ", " : "", key);
@@ -306,17 +310,17 @@ static int check_nodes(struct text *t, json_t *nodes, struct nb_error *e)
         return nb_fail(e, NB_E_missing_key, "at least one node is needed");
     if (over(json_object_size(nodes), nb_limits.nodes))
         return NB_OVER(e, nodes, (int64_t)json_object_size(nodes));
-    json_object_foreach(nodes, key, node)
+    json_object_foreach (nodes, key, node)
         if (claim_name(t, key, K_NODE, e))
             return -1;
-    json_object_foreach(nodes, key, node)
+    json_object_foreach (nodes, key, node)
         if (check_node_form(t, node, e) || check_share(node, nodes, e) ||
             nb_references(node, check_reference, t, t->arena, e))
             return nb_at(e, key);
     return nb_node_order(nodes, &order, t->arena, e);
 }
 
-/* ---- module definitions -------------------------------------------------------------------------------------------------- */
+/* ---- module definitions ---------------------------------------------------------------------------------------- */
 
 static int check_args(struct text *t, json_t *args, struct nb_error *e)
 {
@@ -325,7 +329,7 @@ static int check_args(struct text *t, json_t *args, struct nb_error *e)
     double v;
     if (check_object(args, e))
         return -1;
-    json_object_foreach(args, key, j) {
+    json_object_foreach (args, key, j) {
         if (claim_name(t, key, K_ARG, e))
             return -1;
         if (nb_is_word(key, "op", "in", "share", "doc"))
@@ -376,17 +380,17 @@ static int check_module_outputs(struct text *t, json_t *outputs, struct nb_error
         return nb_fail_type(e, "a list of nodes, or an object port -> reference", outputs);
     if (!json_array_size(outputs) && !json_object_size(outputs))
         return nb_fail(e, NB_E_missing_key, "at least one output is needed");
-    json_object_foreach(outputs, key, j)
-        if (check_port_name(key, e) || (check_string(j, "a reference", e) ||
-                                        check_reference(t, json_string_value(j), 0, e) ? nb_at(e, key) : 0))
+    json_object_foreach (outputs, key, j)
+        if (check_port_name(key, e) ||
+            (check_string(j, "a reference", e) || check_reference(t, json_string_value(j), 0, e) ? nb_at(e, key) : 0))
             return -1;
-    json_array_foreach(outputs, i, j)
+    json_array_foreach (outputs, i, j)
         if (check_string(j, "the name of a node", e) || check_reference(t, json_string_value(j), 0, e))
             return nb_at_index(e, i);
     return 0;
 }
 
-/* ---- a given backward: one entry for every input and every Parameter node ------------------------------------------------ */
+/* ---- a given backward: one entry for every input and every Parameter node -------------------------------------- */
 
 static bool is_parameter(json_t *node)
 {
@@ -414,10 +418,10 @@ static int check_backward_complete(json_t *def, json_t *backward, struct nb_erro
     json_t *j;
     if (json_object_get(def, "chain") && needs_entry(backward, "x", e))
         return -1;
-    json_object_foreach(json_object_get(def, "inputs"), key, j)
+    json_object_foreach (json_object_get(def, "inputs"), key, j)
         if (needs_entry(backward, key, e))
             return -1;
-    json_object_foreach(json_object_get(def, "nodes"), key, j)
+    json_object_foreach (json_object_get(def, "nodes"), key, j)
         if (is_parameter(j) && needs_entry(backward, key, e))
             return -1;
     return 0;
@@ -447,9 +451,10 @@ static int check_backward(struct text *t, json_t *backward, struct nb_error *e)
     struct gradient_names names = {t, json_is_object(outputs) ? outputs : NULL};
     if (check_object(backward, e) || check_backward_complete(t->def, backward, e))
         return -1;
-    json_object_foreach(backward, key, j) {
+    json_object_foreach (backward, key, j) {
         if (!wants_gradient(t->def, key))
-            return nb_fail(e, NB_E_unknown_reference, "%.63s is no input and no Parameter of this module", key), nb_at(e, key);
+            return nb_fail(e, NB_E_unknown_reference, "%.63s is no input and no Parameter of this module", key),
+                   nb_at(e, key);
         if (json_is_null(j))
             continue;
         json_t *node = json_pack("{sO}", "expr", j);
@@ -513,10 +518,10 @@ static int check_modules(json_t *graph, json_t *modules, struct nb_arena *a, str
         return -1;
     if (over(json_object_size(modules), nb_limits.modules))
         return NB_OVER(e, modules, (int64_t)json_object_size(modules));
-    json_object_foreach(modules, key, def)
+    json_object_foreach (modules, key, def)
         if (nb_check_name(key, e))
             return nb_at(e, key);
-    json_object_foreach(modules, key, def) {
+    json_object_foreach (modules, key, def) {
         struct text t = {.graph = graph, .def = def, .module = true, .arena = a};
         if (with_names(&t, check_definition, e))
             return nb_at(e, key);
@@ -524,7 +529,7 @@ static int check_modules(json_t *graph, json_t *modules, struct nb_arena *a, str
     return 0;
 }
 
-/* ---- recursion: the modules as a graph of uses, ordered like nodes -------------------------------------------------------- */
+/* ---- recursion: the modules as a graph of uses, ordered like nodes --------------------------------------------- */
 
 static int add_use(json_t *uses, json_t *modules, const char *type, struct nb_error *e)
 {
@@ -548,7 +553,7 @@ static int add_definition_uses(json_t *uses, json_t *modules, json_t *def, struc
     json_t *node;
     if (add_chain_uses(uses, modules, json_object_get(def, "chain"), e))
         return -1;
-    json_object_foreach(json_object_get(def, "nodes"), key, node)
+    json_object_foreach (json_object_get(def, "nodes"), key, node)
         if (add_use(uses, modules, json_string_value(json_object_get(node, "op")), e) ||
             add_chain_uses(uses, modules, json_object_get(node, "chain"), e))
             return -1;
@@ -560,7 +565,7 @@ static int check_recursion(json_t *modules, struct nb_arena *a, struct nb_error 
     const char *key, **order;
     json_t *def, *graph = json_object();
     int bad = graph ? 0 : nb_fail_memory(e);
-    json_object_foreach(modules, key, def) {
+    json_object_foreach (modules, key, def) {
         json_t *uses = json_array();
         if (!bad && (!uses || json_object_set_new(graph, key, json_pack("{so}", "in", uses))))
             bad = nb_fail_memory(e);
@@ -581,13 +586,13 @@ static int check_recursion(json_t *modules, struct nb_arena *a, struct nb_error 
     return bad;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
 
 static int check_top(json_t *graph, struct nb_error *e)
 {
     static const char *const needed[] = {"inputs", "nodes", "outputs"};
-    if (check_object(graph, e) || nb_check_keys(graph, e, "inputs", "nodes", "outputs", "modules", "losses", "params", "dtype",
-                                                "doc", NULL))
+    if (check_object(graph, e) ||
+        nb_check_keys(graph, e, "inputs", "nodes", "outputs", "modules", "losses", "params", "dtype", "doc", NULL))
         return -1;
     for (int i = 0; i < 3; i++)
         if (!json_object_get(graph, needed[i]))

@@ -1,4 +1,5 @@
-/* language.h - the text of a graph: its form, its names, its references, and the order of its nodes. Nothing is built. */
+/* language.h - the text of a graph: its form, its names, its references, and the order of its nodes. Nothing is built.
+ */
 #ifndef NABLA_LANGUAGE_H
 #define NABLA_LANGUAGE_H
 #include "nabla/arena.h"
@@ -8,7 +9,8 @@
 /* Steps 2 to 6 of the checking order; pointers are relative to the graph. */
 int nb_language_check(json_t *graph, struct nb_arena *a, struct nb_error *e);
 
-/* ---- references --------------------------------------------------------------------------------------------------- */
+/* ---- references ---------------------------------------------------------------------------------------------------
+ */
 
 /* One reference in a node: "enc.mu", with the column if it stands in a formula (else 0). */
 typedef int nb_visit(void *context, const char *reference, int column, struct nb_error *e);
@@ -23,7 +25,8 @@ const char *nb_reference_node(const char *reference, const char **port, struct n
  * first node. `nodes` is an object; the order is a list of n keys. */
 int nb_node_order(json_t *nodes, const char ***order, struct nb_arena *a, struct nb_error *e);
 
-/* ---- items of a chain, and scans: "Type" or {"Type": ARGS} ---------------------------------------------------------- */
+/* ---- items of a chain, and scans: "Type" or {"Type": ARGS} ----------------------------------------------------------
+ */
 
 /* The type, and ARGS or NULL. NULL if it has neither form: bad_form. */
 const char *nb_item_type(json_t *item, json_t **args, struct nb_error *e);

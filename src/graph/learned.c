@@ -23,7 +23,8 @@ static int shared_learned(struct nb_builder *b, int i, const struct nb_weight *w
     if (nb_shape_same(have, &w->shape) == 1)
         return l->value;
     return nb_fail(e, NB_E_share_mismatch, "%s has shape %s, this node needs %s", l->name,
-                   nb_shape_text(have, b->net->symbols.v, x, sizeof x), nb_shape_text(&w->shape, b->net->symbols.v, y, sizeof y));
+                   nb_shape_text(have, b->net->symbols.v, x, sizeof x),
+                   nb_shape_text(&w->shape, b->net->symbols.v, y, sizeof y));
 }
 
 int nb_add_learned(struct nb_scope *s, const char *path, const struct nb_weight *w, const struct nb_tensor *literal,
@@ -49,7 +50,7 @@ int nb_add_learned(struct nb_scope *s, const char *path, const struct nb_weight 
     return v;
 }
 
-/* ---- patterns ----------------------------------------------------------------------------------------------------------- */
+/* ---- patterns -------------------------------------------------------------------------------------------------- */
 
 static bool is_pattern(const char *s)
 {
@@ -96,7 +97,8 @@ int nb_fail_no_match(const struct nb_net *net, const char *pattern, struct nb_er
         size_t n = strlen(all);
         snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", net->learned.v[i].name);
     }
-    return nb_fail(e, NB_E_no_match, "\"%.80s\" matches nothing; there are %s", pattern, *all ? all : "no learned tensors");
+    return nb_fail(e, NB_E_no_match, "\"%.80s\" matches nothing; there are %s", pattern,
+                   *all ? all : "no learned tensors");
 }
 
 static int select_one(struct nb_builder *b, const struct nb_selection *sel, struct nb_error *e)
@@ -124,7 +126,7 @@ int nb_apply_selections(struct nb_builder *b, struct nb_error *e)
     return 0;
 }
 
-/* ---- params ---------------------------------------------------------------------------------------------------------------- */
+/* ---- params ---------------------------------------------------------------------------------------------------- */
 
 /* Per learned tensor: which pattern (or exact name) set which key. */
 struct setting {
@@ -138,7 +140,8 @@ struct params {
 };
 
 /* True if this entry has its say: an exact name wins over patterns, two patterns conflict. */
-static int claim(const char **by, bool *exact, const char *pattern, const char *name, const char *key, struct nb_error *e)
+static int claim(const char **by, bool *exact, const char *pattern, const char *name, const char *key,
+                 struct nb_error *e)
 {
     bool now = !is_pattern(pattern);
     if (*by && !*exact && !now && strcmp(*by, pattern))
@@ -185,8 +188,9 @@ static int set_tie(struct params *p, int i, json_t *tie, bool transpose, struct 
         want.dim[1] = d;
     }
     if ((transpose && want.rank != 2) || nb_shape_same(&want, &have) != 1)
-        return nb_fail(e, NB_E_shape_mismatch, "%s has shape %s, %s%s has %s", l->name, nb_shape_text(&have, NULL, x, sizeof x),
-                       json_string_value(tie), transpose ? " transposed" : "", nb_shape_text(&want, NULL, y, sizeof y));
+        return nb_fail(e, NB_E_shape_mismatch, "%s has shape %s, %s%s has %s", l->name,
+                       nb_shape_text(&have, NULL, x, sizeof x), json_string_value(tie), transpose ? " transposed" : "",
+                       nb_shape_text(&want, NULL, y, sizeof y));
     l->tie = to;
     l->transposed = transpose;
     return 0;
@@ -195,7 +199,8 @@ static int set_tie(struct params *p, int i, json_t *tie, bool transpose, struct 
 static int set_start(struct params *p, int i, json_t *entry, struct nb_error *e)
 {
     struct nb_learned *l = &p->b->net->learned.v[i];
-    json_t *init = json_object_get(entry, "init"), *value = json_object_get(entry, "value"), *tie = json_object_get(entry, "tie");
+    json_t *init = json_object_get(entry, "init"), *value = json_object_get(entry, "value"),
+           *tie = json_object_get(entry, "tie");
     struct nb_init start;
     l->literal = init ? NULL : l->literal;
     if (value)
@@ -258,7 +263,7 @@ static int apply_entry(struct params *p, const char *pattern, json_t *entry, str
     return matched ? 0 : nb_fail_no_match(net, pattern, e);
 }
 
-/* ---- ties: the uses of a tied tensor become uses of its owner, or of its transpose ------------------------------------------ */
+/* ---- ties: the uses of a tied tensor become uses of its owner, or of its transpose ----------------------------- */
 
 static int transposed_value(struct nb_builder *b, int from, struct nb_error *e)
 {
@@ -327,7 +332,7 @@ int nb_apply_params(struct nb_builder *b, struct nb_error *e)
     struct params p = {b, nb_zalloc(b->arena, b->net->learned.n + 1, sizeof *p.set, e)};
     if (!p.set)
         return -1;
-    json_object_foreach(json_object_get(b->graph, "params"), pattern, entry)
+    json_object_foreach (json_object_get(b->graph, "params"), pattern, entry)
         if (apply_entry(&p, pattern, entry, e))
             return nb_at(e, pattern);
     return 0;
@@ -341,7 +346,7 @@ int nb_apply_ties(struct nb_builder *b, struct nb_error *e)
     return 0;
 }
 
-/* ---- look-ups of a finished net ------------------------------------------------------------------------------------------------ */
+/* ---- look-ups of a finished net -------------------------------------------------------------------------------- */
 
 int nb_net_learned(const struct nb_net *net, const char *name)
 {

@@ -59,7 +59,8 @@ static int simple(struct lowering *l, const struct nb_expr *x, const char *type,
     return v < 0 ? at_column(l, x) : v;
 }
 
-/* ---- names ---------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------------------------------
+ */
 
 static bool has_value(const struct nb_scope *s, const char *name)
 {
@@ -92,7 +93,7 @@ static int lower_name(struct lowering *l, const struct nb_expr *x)
     return constant(l, real, !is_whole || NB_IS_KNOWN(whole));
 }
 
-/* ---- operators -------------------------------------------------------------------------------------------------------- */
+/* ---- operators ------------------------------------------------------------------------------------------------- */
 
 static bool is_constant(struct lowering *l, int v)
 {
@@ -140,7 +141,7 @@ static int lower_negate(struct lowering *l, const struct nb_expr *x)
     return simple(l, x, "Neg", NULL, 1, &a);
 }
 
-/* ---- calls -------------------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------------------------- */
 
 struct constants {
     struct lowering *l;
@@ -244,7 +245,8 @@ static int read_constants(struct lowering *l, const struct function *f, const st
     }
     for (int i = positional_count(x); i < x->n; i++) {
         if (!takes_name(f, x->keyword[i]))
-            return nb_fail(l->error, NB_E_bad_argument, "column %d: %s has no argument %.40s", x->column, f->name, x->keyword[i]);
+            return nb_fail(l->error, NB_E_bad_argument, "column %d: %s has no argument %.40s", x->column, f->name,
+                           x->keyword[i]);
         if (set_constant(l, args, x->keyword[i], strlen(x->keyword[i]), x->item[i]))
             return -1;
     }
@@ -255,7 +257,8 @@ static int lower_operands(struct lowering *l, const struct nb_expr *x, int n, in
 {
     for (int i = 0; i < n; i++) {
         if (x->item[i]->kind == NB_X_LIST)
-            return nb_fail(l->error, NB_E_bad_argument, "column %d: a tensor is expected, a list came", x->item[i]->column);
+            return nb_fail(l->error, NB_E_bad_argument, "column %d: a tensor is expected, a list came",
+                           x->item[i]->column);
         if ((in[i] = lower(l, x->item[i])) < 0)
             return -1;
     }
@@ -263,13 +266,15 @@ static int lower_operands(struct lowering *l, const struct nb_expr *x, int n, in
 }
 
 /* max(a, b, ...) entry by entry, max(x, dim=..) and max(x) as a reduction. */
-static int lower_extreme(struct lowering *l, const struct function *f, const struct nb_expr *x, int n, const int *in, json_t *args)
+static int lower_extreme(struct lowering *l, const struct function *f, const struct nb_expr *x, int n, const int *in,
+                         json_t *args)
 {
     bool max = !strcmp(f->name, "max");
     if (n == 1)
         return simple(l, x, max ? "Max" : "Min", args, 1, in);
     if (json_object_size(args))
-        return nb_fail(l->error, NB_E_bad_argument, "column %d: %s of several tensors takes no dim", x->column, f->name);
+        return nb_fail(l->error, NB_E_bad_argument, "column %d: %s of several tensors takes no dim", x->column,
+                       f->name);
     int v = in[0];
     for (int i = 1; i < n && v >= 0; i++)
         v = simple(l, x, max ? "Maximum" : "Minimum", NULL, 2, (int[]){v, in[i]});
@@ -293,11 +298,14 @@ static int lower_with(struct lowering *l, const struct function *f, const struct
     return f->module ? simple(l, x, f->module, args, n, in) : lower_extreme(l, f, x, n, in, args);
 }
 
-static int fail_argument_count(struct lowering *l, const struct function *f, const struct nb_expr *x, int least, int most, int came)
+static int fail_argument_count(struct lowering *l, const struct function *f, const struct nb_expr *x, int least,
+                               int most, int came)
 {
     if (least == most)
-        return nb_fail(l->error, NB_E_bad_argument, "column %d: %s: %d wanted, %d given", x->column, f->name, least, came);
-    return nb_fail(l->error, NB_E_bad_argument, "column %d: %s: %d to %d wanted, %d given", x->column, f->name, least, most, came);
+        return nb_fail(l->error, NB_E_bad_argument, "column %d: %s: %d wanted, %d given", x->column, f->name, least,
+                       came);
+    return nb_fail(l->error, NB_E_bad_argument, "column %d: %s: %d to %d wanted, %d given", x->column, f->name, least,
+                   most, came);
 }
 
 static int lower_call(struct lowering *l, const struct nb_expr *x)

@@ -6,11 +6,11 @@
 #include <jansson.h>
 
 enum nb_value_kind {
-    NB_V_INPUT, /* fed, or drawn */
-    NB_V_PARAM, /* a learned tensor or a buffer */
-    NB_V_CONST, /* one number of a formula */
-    NB_V_OP,    /* made by a forward operation */
-    NB_V_GIVEN, /* made by a formula of a given backward */
+    NB_V_INPUT,   /* fed, or drawn */
+    NB_V_PARAM,   /* a learned tensor or a buffer */
+    NB_V_CONST,   /* one number of a formula */
+    NB_V_OP,      /* made by a forward operation */
+    NB_V_GIVEN,   /* made by a formula of a given backward */
     NB_V_GRADIENT /* g in a given backward */
 };
 
@@ -58,13 +58,13 @@ struct nb_op {
 /* A module with a backward of the user's: forward operations first..last-1 are passed over by the gradient. */
 struct nb_given {
     int first, last;
-    int gfirst, glast; /* operations of its formulas, in net->gops */
+    int gfirst, glast;  /* operations of its formulas, in net->gops */
     int nout, *out, *g; /* outputs, and the values that stand for their gradients */
     int n;
     struct nb_given_entry {
         int target, result; /* result -1: no derivative is offered */
         const char *place;
-    } *entry;
+    } * entry;
     int parent; /* the given backward around this one, or -1 */
 };
 
@@ -118,16 +118,18 @@ struct nb_binding {
     bool train;
 };
 
-/* Builds; binding NULL leaves all symbols open. Pointers of errors are relative to the body (/graph/..., /inputs/...). */
-int nb_net_build(json_t *graph, const struct nb_binding *binding, struct nb_arena *a, struct nb_net *net, struct nb_error *e);
+/* Builds; binding NULL leaves all symbols open. Pointers of errors are relative to the body (/graph/..., /inputs/...).
+ */
+int nb_net_build(json_t *graph, const struct nb_binding *binding, struct nb_arena *a, struct nb_net *net,
+                 struct nb_error *e);
 
 /* By name: a node, an input, a probe, a port. -1 with unknown_reference, unknown_port or ambiguous_port. */
 int nb_net_find(const struct nb_net *net, const char *reference, struct nb_error *e);
 /* Index of a learned tensor or -1. A tied one gives its owner. */
 int nb_net_learned(const struct nb_net *net, const char *name);
 int nb_net_input(const struct nb_net *net, const char *name);
-/* Adds the learned tensors that match and are not yet in the list; returns how many matched. Buffers never match, frozen
- * ones only by their exact name, a tied one stands for its owner. */
+/* Adds the learned tensors that match and are not yet in the list; returns how many matched. Buffers never match,
+ * frozen ones only by their exact name, a tied one stands for its owner. */
 int nb_match_learned(const struct nb_net *net, const char *prefix, const char *pattern, int *list, int *n);
 int nb_fail_no_match(const struct nb_net *net, const char *pattern, struct nb_error *e);
 const struct nb_module *nb_op_module(const struct nb_op *op, enum nb_dtype build);

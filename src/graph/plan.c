@@ -8,7 +8,7 @@ struct planner {
     struct nb_plan *p;
     const struct nb_net *net;
     struct nb_arena *arena;
-    bool *needed;  /* per value: forward must make it */
+    bool *needed; /* per value: forward must make it */
     bool *op_needed;
     bool *reach;   /* per value: depends on something in wrt */
     bool *arrives; /* per value: a gradient arrives */
@@ -34,7 +34,7 @@ int nb_outermost_given(const struct nb_net *net, const struct nb_op *op)
     return g;
 }
 
-/* ---- which values are needed --------------------------------------------------------------------------------------------- */
+/* ---- which values are needed ----------------------------------------------------------------------------------- */
 
 static void need(struct planner *pl, int v)
 {
@@ -101,7 +101,8 @@ static int check_known(const struct planner *pl, int v, struct nb_error *e)
     char text[200];
     const struct nb_input *in = x->kind == NB_V_INPUT ? &pl->net->inputs.v[x->of] : NULL;
     if (in && in->sample == NB_FED && !in->given)
-        return nb_fail(e, NB_E_missing_input, "input %s is needed and was not given", in->name), nb_at(e, in->name), nb_at(e, "inputs");
+        return nb_fail(e, NB_E_missing_input, "input %s is needed and was not given", in->name), nb_at(e, in->name),
+               nb_at(e, "inputs");
     if (x->kind == NB_V_CONST ? x->known : nb_shape_known(&x->shape))
         return nb_count(&x->shape) < 0 ? nb_fail(e, NB_E_limit, "a tensor of shape %s has more than 2^31 - 1 entries",
                                                  nb_net_shape_text(pl->net, v, text, sizeof text))
@@ -122,7 +123,7 @@ static int check_all_known(const struct planner *pl, struct nb_error *e)
     return 0;
 }
 
-/* ---- which values a gradient can flow through -------------------------------------------------------------------------------- */
+/* ---- which values a gradient can flow through ------------------------------------------------------------------ */
 
 static bool differentiable(const struct nb_op *op)
 {
@@ -164,7 +165,7 @@ static void mark_reach(struct planner *pl)
     }
 }
 
-/* ---- backward steps ------------------------------------------------------------------------------------------------------------ */
+/* ---- backward steps -------------------------------------------------------------------------------------------- */
 
 static enum nb_flow contribute(struct planner *pl, int v)
 {
@@ -195,7 +196,8 @@ static int mark_zero(struct planner *pl, struct nb_back *b, const int *out, int 
     return 0;
 }
 
-static struct nb_back *add_back(struct planner *pl, int op, int given, const int *out, int nout, int nin, int nw, struct nb_error *e)
+static struct nb_back *add_back(struct planner *pl, int op, int given, const int *out, int nout, int nin, int nw,
+                                struct nb_error *e)
 {
     struct nb_back *b = &pl->p->back[pl->p->nback];
     *b = (struct nb_back){.op = op, .given = given};
@@ -253,7 +255,8 @@ static int refuse_inside_given(const struct planner *pl, int v, struct nb_error 
         output |= pl->net->given.v[g].out[i] == v;
     if (g < 0 || output)
         return 0;
-    return nb_fail(e, NB_E_not_differentiable, "this value lies inside a module whose backward is given: it has no gradient of "
+    return nb_fail(e, NB_E_not_differentiable,
+                   "this value lies inside a module whose backward is given: it has no gradient of "
                    "its own");
 }
 
@@ -284,7 +287,9 @@ static int plan_backward(struct planner *pl, struct nb_error *e)
     return 0;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- memory
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* A value made by an alias shares the numbers of what it was made from. */
 static void find_roots(struct planner *pl)
@@ -495,7 +500,8 @@ static void place_scratch(struct planner *pl, size_t *total)
     for (int k = 0; k < p->nback; k++) {
         const struct nb_back *b = &p->back[k];
         const struct nb_op *op = b->op < 0 ? NULL : &pl->net->ops.v[b->op];
-        size_t n = op ? slots((int64_t)op->work) + further(pl, b->in, op->in, op->nin) + further(pl, b->w, op->w, op->nw) : 0;
+        size_t n =
+            op ? slots((int64_t)op->work) + further(pl, b->in, op->in, op->nin) + further(pl, b->w, op->w, op->nw) : 0;
         most = most > n ? most : n;
     }
     p->scratch = *total;
@@ -554,7 +560,8 @@ static int make_steps(struct planner *pl, struct nb_error *e)
     return 0;
 }
 
-int nb_plan_make(const struct nb_net *net, const struct nb_wants *wants, struct nb_arena *a, struct nb_plan *p, struct nb_error *e)
+int nb_plan_make(const struct nb_net *net, const struct nb_wants *wants, struct nb_arena *a, struct nb_plan *p,
+                 struct nb_error *e)
 {
     size_t n = net->values.n + 1;
     struct planner pl = {.p = p, .net = net, .arena = a};

@@ -13,14 +13,14 @@ struct nb_wants {
     int nout, *out;
     int nseed, *seed; /* values whose cotangents are given; none: forward only */
     int nwrt, *wrt;
-    int also;         /* one more value to make, or -1 */
+    int also; /* one more value to make, or -1 */
 };
 
 enum nb_flow { NB_NO_FLOW, NB_WRITE, NB_ADD }; /* a contribution to a gradient: none, the first, one more */
 
 struct nb_back {
-    int op;    /* an operation, or -1 */
-    int given; /* or a given backward, or -1 */
+    int op;               /* an operation, or -1 */
+    int given;            /* or a given backward, or -1 */
     enum nb_flow *in, *w; /* per input and learned tensor of the operation; `in` per entry of the given backward */
     int nzero, *zero;     /* values whose gradient nobody contributes to but which is read: filled with 0 first */
 };
@@ -31,17 +31,18 @@ struct nb_plan {
     int nsteps, *step; /* forward operations */
     int nback;
     struct nb_back *back;
-    size_t *at;      /* per value: offset of its numbers, NB_NOWHERE if they lie elsewhere */
-    int *root;       /* per value: the value whose numbers it shares */
-    size_t *grad;    /* per value: offset of its gradient, or NB_NOWHERE */
-    size_t *saved;   /* per operation: offset of what forward leaves for backward */
-    size_t scratch;  /* offset of work space: an operation's, then the further contributions of one step */
-    size_t total;    /* numbers in all */
-    int widest;      /* most inputs, outputs or learned tensors of one operation */
-    double cost;     /* estimated floating-point operations of the forward */
+    size_t *at;     /* per value: offset of its numbers, NB_NOWHERE if they lie elsewhere */
+    int *root;      /* per value: the value whose numbers it shares */
+    size_t *grad;   /* per value: offset of its gradient, or NB_NOWHERE */
+    size_t *saved;  /* per operation: offset of what forward leaves for backward */
+    size_t scratch; /* offset of work space: an operation's, then the further contributions of one step */
+    size_t total;   /* numbers in all */
+    int widest;     /* most inputs, outputs or learned tensors of one operation */
+    double cost;    /* estimated floating-point operations of the forward */
 };
 
-int nb_plan_make(const struct nb_net *net, const struct nb_wants *wants, struct nb_arena *a, struct nb_plan *p, struct nb_error *e);
+int nb_plan_make(const struct nb_net *net, const struct nb_wants *wants, struct nb_arena *a, struct nb_plan *p,
+                 struct nb_error *e);
 
 /* The innermost module with a given backward that lies outermost around an operation, or -1. */
 int nb_outermost_given(const struct nb_net *net, const struct nb_op *op);

@@ -66,7 +66,8 @@ static int walk_string(struct walk *w, const char *s)
 {
     size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.");
     if (strchr(s, '/'))
-        return nb_fail(w->error, NB_E_bad_reference, "\"%.80s\": slashes are for requests; a reference is NODE or NODE.PORT", s);
+        return nb_fail(w->error, NB_E_bad_reference,
+                       "\"%.80s\": slashes are for requests; a reference is NODE or NODE.PORT", s);
     if (!*s || s[n] || *s == '.')
         return nb_fail(w->error, NB_E_bad_reference, "\"%.80s\" is not a reference: NODE or NODE.PORT", s);
     return w->visit(w->context, s, 0, w->error);
@@ -85,7 +86,7 @@ static int walk_ports(struct walk *w, json_t *ports)
 {
     const char *port;
     json_t *ref;
-    json_object_foreach(ports, port, ref)
+    json_object_foreach (ports, port, ref)
         if (walk_ref(w, ref))
             return nb_at(w->error, port);
     return 0;
@@ -123,7 +124,8 @@ int nb_references(json_t *node, nb_visit *visit, void *context, struct nb_arena 
     return in && walk_in(&w, in) ? nb_at(e, "in") : 0;
 }
 
-/* ---- order --------------------------------------------------------------------------------------------------------- */
+/* ---- order ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Depth-first over the nodes with a stack of our own; `dependents` are lists in one array. */
 struct order {
@@ -156,7 +158,7 @@ static int collect(struct order *o, json_t *nodes, struct nb_error *e)
     size_t i = 0;
     const char *key;
     json_t *node;
-    json_object_foreach(nodes, key, node) {
+    json_object_foreach (nodes, key, node) {
         o->first[i++] = o->ndeps;
         if (nb_references(node, add_dependency, o, o->arena, e))
             return nb_at(e, key);
@@ -227,7 +229,7 @@ int nb_node_order(json_t *nodes, const char ***order, struct nb_arena *a, struct
     json_t *node;
     size_t i = 0;
     int bad = 0;
-    json_object_foreach(nodes, key, node) {
+    json_object_foreach (nodes, key, node) {
         o.name[i] = key;
         bad |= json_object_set_new(o.index, key, json_integer((json_int_t)i++));
     }

@@ -115,7 +115,7 @@ static int resolve_wrapper(struct nb_scope *s, json_t *ref, struct nb_error *e)
     return v;
 }
 
-/* ---- dimensions ------------------------------------------------------------------------------------------------------ */
+/* ---- dimensions ------------------------------------------------------------------------------------------------ */
 
 int64_t *nb_scope_symbol(struct nb_scope *s, const char *name)
 {
@@ -161,7 +161,8 @@ int nb_scope_lookup(void *context, const struct nb_expr *name, double *real, int
     if (!size && strchr(name->name, '.') == NULL && nb_scope_find(s, name->name))
         return nb_fail(e, NB_E_bad_argument, "column %d: %s is not a constant", name->column, name->name);
     if (!size)
-        return nb_fail(e, NB_E_bad_argument, "column %d: %s is no argument and no dimension here", name->column, name->name);
+        return nb_fail(e, NB_E_bad_argument, "column %d: %s is no argument and no dimension here", name->column,
+                       name->name);
     *is_whole = true;
     *whole = *size;
     *real = NB_IS_KNOWN(*size) ? (double)*size : NAN;
@@ -244,7 +245,8 @@ static int match_dim(struct nb_scope *s, json_t *dim, int64_t came, int pass, st
     if (text ? nb_scope_dim(s, text, &want, e) : nb_read_whole(dim, &want, e))
         return -1;
     if (NB_IS_KNOWN(want) && want < 1)
-        return nb_fail(e, NB_E_bad_dim, "%.100s is %lld here, a size is at least 1", text ? text : "it", (long long)want);
+        return nb_fail(e, NB_E_bad_dim, "%.100s is %lld here, a size is at least 1", text ? text : "it",
+                       (long long)want);
     return nb_dim_same(want, came) ? 0 : fail_size(s, dim, want, came, e);
 }
 
@@ -265,7 +267,8 @@ static int match_lead(struct nb_scope *s, const struct nb_shape *came, int n, st
                    nb_shape_text(&lead, s->b->net->symbols.v, b, sizeof b));
 }
 
-int nb_match_shape(struct nb_scope *s, json_t *declared, const struct nb_shape *came, int pass, int *at, struct nb_error *e)
+int nb_match_shape(struct nb_scope *s, json_t *declared, const struct nb_shape *came, int pass, int *at,
+                   struct nb_error *e)
 {
     bool lead = is_lead(declared);
     int n = (int)json_array_size(declared), skip = lead ? came->rank - (n - 1) : 0;
@@ -303,7 +306,8 @@ int nb_declared_shape(struct nb_scope *s, json_t *declared, struct nb_shape *sha
             return nb_at_index(e, i);
         bool symbol = text && nb_scope_symbol(s, text); /* one may be bound to 0 */
         if (NB_IS_KNOWN(d) && d < 1 && !symbol)
-            return nb_fail(e, NB_E_bad_dim, "%.100s is %lld here, a size is at least 1", text ? text : "it", (long long)d),
+            return nb_fail(e, NB_E_bad_dim, "%.100s is %lld here, a size is at least 1", text ? text : "it",
+                           (long long)d),
                    nb_at_index(e, i);
         shape->dim[shape->rank++] = d;
     }

@@ -21,7 +21,7 @@ struct nb_tensor nb_session_value(const struct nb_session *s, int v)
     return (struct nb_tensor){x->integer ? NB_I64 : s->dtype, x->shape, s->data[v]};
 }
 
-/* ---- what comes in ------------------------------------------------------------------------------------------------------------ */
+/* ---- what comes in --------------------------------------------------------------------------------------------- */
 
 /* The place of entry i of a tensor: /2/17. */
 static int at_entry(const struct nb_shape *shape, size_t i, struct nb_error *e)
@@ -63,8 +63,11 @@ static int to_integers(const struct nb_tensor *from, enum nb_dtype want, int64_t
     for (size_t i = 0; i < n; i++) {
         double v = entry(from, i);
         if (!(v == floor(v) && v >= low && v <= high))
-            return nb_fail(e, NB_E_bad_number, "%s is wanted, %g came", want == NB_BOOL ? "true or false (1 or 0)"
-                           : want == NB_I32 ? "a whole number of 32 bits" : "a whole number up to 2^53", v),
+            return nb_fail(e, NB_E_bad_number, "%s is wanted, %g came",
+                           want == NB_BOOL  ? "true or false (1 or 0)"
+                           : want == NB_I32 ? "a whole number of 32 bits"
+                                            : "a whole number up to 2^53",
+                           v),
                    at_entry(&from->shape, i, e);
         to[i] = (int64_t)v;
     }
@@ -83,11 +86,13 @@ static int check_float_range(const struct nb_tensor *t, struct nb_error *e)
         return 0;
     for (size_t i = 0; i < n; i++)
         if (fabs(v[i]) > FLT_MAX && !isinf(v[i]))
-            return nb_fail(e, NB_E_bad_number, "%g is beyond the range of float32 (3.4e38)", v[i]), at_entry(&t->shape, i, e);
+            return nb_fail(e, NB_E_bad_number, "%g is beyond the range of float32 (3.4e38)", v[i]),
+                   at_entry(&t->shape, i, e);
     return 0;
 }
 
-static int bring_real(struct nb_session *s, const struct nb_tensor *t, struct nb_arena *a, void **to, struct nb_error *e)
+static int bring_real(struct nb_session *s, const struct nb_tensor *t, struct nb_arena *a, void **to,
+                      struct nb_error *e)
 {
     size_t n = (size_t)nb_count(&t->shape);
     if (s->plan->net.dtype == NB_F32 && t->dtype == NB_F64 && check_float_range(t, e))
@@ -106,13 +111,15 @@ static int bring_real(struct nb_session *s, const struct nb_tensor *t, struct nb
     return 0;
 }
 
-static int bring_fed(struct nb_session *s, const struct nb_input *in, const struct nb_tensor *t, struct nb_arena *a, struct nb_error *e)
+static int bring_fed(struct nb_session *s, const struct nb_input *in, const struct nb_tensor *t, struct nb_arena *a,
+                     struct nb_error *e)
 {
     const struct nb_shape *want = &s->plan->net.values.v[in->value].shape;
     char x[200], y[200];
     if (nb_shape_same(&t->shape, want) != 1)
-        return nb_fail(e, NB_E_shape_mismatch, "%s has shape %s, wanted is %s", in->name, nb_shape_text(&t->shape, NULL, x, sizeof x),
-                       nb_shape_text(want, NULL, y, sizeof y)), at_input(in->name, e);
+        return nb_fail(e, NB_E_shape_mismatch, "%s has shape %s, wanted is %s", in->name,
+                       nb_shape_text(&t->shape, NULL, x, sizeof x), nb_shape_text(want, NULL, y, sizeof y)),
+               at_input(in->name, e);
     bool integer = s->plan->net.values.v[in->value].integer;
     if (!integer)
         return bring_real(s, t, a, &s->data[in->value], e) ? at_input(in->name, e) : 0;
@@ -131,7 +138,8 @@ static double draw(const struct nb_input *in, struct nb_stream stream, uint64_t 
     return in->sample == NB_UNIFORM ? floor(u * 16777216) / 16777216 : (double)(float)u; /* u < 1 stays */
 }
 
-static int draw_noise(struct nb_session *s, const struct nb_input *in, struct nb_seed seed, struct nb_arena *a, struct nb_error *e)
+static int draw_noise(struct nb_session *s, const struct nb_input *in, struct nb_seed seed, struct nb_arena *a,
+                      struct nb_error *e)
 {
     size_t n = count(s, in->value);
     struct nb_stream stream = nb_stream_of(seed, in->name);
@@ -145,8 +153,8 @@ static int draw_noise(struct nb_session *s, const struct nb_input *in, struct nb
     return 0;
 }
 
-static int bring_input(struct nb_session *s, const struct nb_input *in, const struct nb_fed *fed, struct nb_arena *a, bool *drew,
-                       struct nb_error *e)
+static int bring_input(struct nb_session *s, const struct nb_input *in, const struct nb_fed *fed, struct nb_arena *a,
+                       bool *drew, struct nb_error *e)
 {
     const struct nb_tensor *t = fed->inputs ? nb_tensors_find(fed->inputs, in->name) : NULL;
     if (t)
@@ -157,8 +165,8 @@ static int bring_input(struct nb_session *s, const struct nb_input *in, const st
     return draw_noise(s, in, fed->seed, a, e);
 }
 
-static int bring_parameter(struct nb_session *s, const struct nb_learned *l, const struct nb_tensors *parameters, struct nb_arena *a,
-                           struct nb_error *e)
+static int bring_parameter(struct nb_session *s, const struct nb_learned *l, const struct nb_tensors *parameters,
+                           struct nb_arena *a, struct nb_error *e)
 {
     if (l->tie >= 0)
         return 0;
@@ -229,7 +237,9 @@ int nb_session_new(const struct nb_plan *plan, enum nb_dtype dtype, const struct
     return 0;
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- calls
+ * ----------------------------------------------------------------------------------------------------------------------------
+ */
 
 static struct nb_tensor *row(struct nb_session *s, int i)
 {
@@ -339,7 +349,9 @@ int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e
     return 0;
 }
 
-/* ---- backward -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- backward
+ * --------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void add(enum nb_dtype d, size_t n, const void *x, void *y)
 {
@@ -351,7 +363,8 @@ static void add(enum nb_dtype d, size_t n, const void *x, void *y)
 }
 
 /* Where contributions go: the first straight into the gradient, further ones into scratch, from there added. */
-static void targets(struct nb_session *s, struct nb_tensor *t, const int *v, const enum nb_flow *flow, int n, size_t *skip)
+static void targets(struct nb_session *s, struct nb_tensor *t, const int *v, const enum nb_flow *flow, int n,
+                    size_t *skip)
 {
     for (int i = 0; i < n; i++) {
         t[i] = v[i] < 0 ? (struct nb_tensor){.shape.rank = -1} : nb_session_value(s, v[i]);

@@ -5,13 +5,13 @@
 
 struct nb_session {
     const struct nb_plan *plan;
-    enum nb_dtype dtype;  /* the build that computes */
+    enum nb_dtype dtype; /* the build that computes */
     bool train;
-    void **data;          /* per value: its numbers, NULL if it is not needed */
-    void **grad;          /* per value: its gradient, NULL if none was planned */
-    char *base;           /* the plan's memory */
+    void **data;               /* per value: its numbers, NULL if it is not needed */
+    void **grad;               /* per value: its gradient, NULL if none was planned */
+    char *base;                /* the plan's memory */
     struct nb_tensor *tensors; /* 6 rows of plan->widest for calls */
-    void **held;          /* per operation: what a stop gives while it is held, or NULL */
+    void **held;               /* per operation: what a stop gives while it is held, or NULL */
 };
 
 /* Numbers of the graph's learned tensors (in the order of net.learned) and what is fed by name, converted to dtype;

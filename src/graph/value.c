@@ -10,10 +10,9 @@ const char *nb_json_kind(const json_t *j)
 {
     if (!j)
         return "nothing";
-    static const char *const kinds[] = {[JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",
-                                        [JSON_STRING] = "a string",  [JSON_INTEGER] = "a number",
-                                        [JSON_REAL] = "a number",    [JSON_TRUE] = "true",
-                                        [JSON_FALSE] = "false",      [JSON_NULL] = "null"};
+    static const char *const kinds[] = {
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list", [JSON_STRING] = "a string", [JSON_INTEGER] = "a number",
+        [JSON_REAL] = "a number",    [JSON_TRUE] = "true",    [JSON_FALSE] = "false",     [JSON_NULL] = "null"};
     return kinds[json_typeof(j)];
 }
 
@@ -61,7 +60,8 @@ int nb_read_whole(const json_t *j, int64_t *v, struct nb_error *e)
     return 0;
 }
 
-/* ---- small tensors ------------------------------------------------------------------------------------------------ */
+/* ---- small tensors ------------------------------------------------------------------------------------------------
+ */
 
 static int shape_of(const json_t *j, struct nb_shape *s, struct nb_error *e)
 {
@@ -101,7 +101,8 @@ int nb_tensor_read(const json_t *j, struct nb_arena *a, struct nb_tensor *t, str
     return fill(j, &s, 0, &at, e);
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------------------------------------
+ */
 
 bool nb_is_name(const char *s)
 {
@@ -113,7 +114,8 @@ int nb_check_name(const char *s, struct nb_error *e)
 {
     if (nb_is_name(s))
         return 0;
-    return nb_fail(e, NB_E_bad_name, "names match [A-Za-z_][A-Za-z0-9_]* and have at most 63 characters; \"%.80s\" came", s);
+    return nb_fail(e, NB_E_bad_name,
+                   "names match [A-Za-z_][A-Za-z0-9_]* and have at most 63 characters; \"%.80s\" came", s);
 }
 
 bool nb_word_in(const char *s, ...)
@@ -142,14 +144,15 @@ int nb_check_keys(const json_t *object, struct nb_error *e, ...)
 {
     const char *key;
     json_t *j;
-    json_object_foreach((json_t *)object, key, j) {
+    json_object_foreach ((json_t *)object, key, j) {
         char all[300] = "";
         va_list words;
         va_start(words, e);
         bool known = key_known(key, words, all, sizeof all);
         va_end(words);
         if (!known)
-            return nb_fail(e, NB_E_unknown_key, "there is no key \"%.60s\" here; there are %s", key, all), nb_at(e, key);
+            return nb_fail(e, NB_E_unknown_key, "there is no key \"%.60s\" here; there are %s", key, all),
+                   nb_at(e, key);
     }
     return 0;
 }

@@ -11,7 +11,8 @@ int nb_fail_type(struct nb_error *e, const char *wanted, const json_t *came);
 
 int nb_read_real(const json_t *j, double *v, struct nb_error *e);   /* a number, "NaN", "Infinity", "-Infinity" */
 int nb_read_whole(const json_t *j, int64_t *v, struct nb_error *e); /* 64 or 64.0 */
-int nb_tensor_read(const json_t *j, struct nb_arena *a, struct nb_tensor *t, struct nb_error *e); /* nested lists, NB_F64 */
+int nb_tensor_read(const json_t *j, struct nb_arena *a, struct nb_tensor *t,
+                   struct nb_error *e); /* nested lists, NB_F64 */
 
 /* True for the three words that stand for numbers. */
 bool nb_number_word(const char *s, double *v);

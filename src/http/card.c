@@ -30,11 +30,16 @@ static void put_limits(struct nb_writer *w)
 
 static void put_links(struct nb_writer *w)
 {
-    static const char *const links[][2] = {{"self", "/v1"},          {"modules", "/v1/modules"},
-                                           {"graphs", "/v1/graphs"}, {"forward", "/v1/forward"},
-                                           {"backward", "/v1/backward"}, {"loss", "/v1/loss"},
-                                           {"check", "/v1/check"},   {"live", "/livez"},
-                                           {"ready", "/readyz"},     {"openapi", "/openapi.yaml"}};
+    static const char *const links[][2] = {{"self", "/v1"},
+                                           {"modules", "/v1/modules"},
+                                           {"graphs", "/v1/graphs"},
+                                           {"forward", "/v1/forward"},
+                                           {"backward", "/v1/backward"},
+                                           {"loss", "/v1/loss"},
+                                           {"check", "/v1/check"},
+                                           {"live", "/livez"},
+                                           {"ready", "/readyz"},
+                                           {"openapi", "/openapi.yaml"}};
     nb_w_key(w, "links");
     nb_w_open(w, '{');
     for (size_t i = 0; i < sizeof links / sizeof *links; i++)

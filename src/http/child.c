@@ -1,4 +1,5 @@
-/* child.c - the input is a file in memory, so writing it never waits for the child; the output is read with a deadline. */
+/* child.c - the input is a file in memory, so writing it never waits for the child; the output is read with a deadline.
+ */
 #include "http/child.h"
 #include "http/exchange.h"
 #include <errno.h>
@@ -97,8 +98,8 @@ static enum nb_child run(char *const argv[], int in, int seconds, size_t most, s
     return r == NB_CHILD_DONE && status != 0 ? NB_CHILD_FAILED : r;
 }
 
-enum nb_child nb_child_run(char *const argv[], const char *input, size_t n, int seconds, size_t most, struct nb_arena *a,
-                           char **output, size_t *size)
+enum nb_child nb_child_run(char *const argv[], const char *input, size_t n, int seconds, size_t most,
+                           struct nb_arena *a, char **output, size_t *size)
 {
     int in = memory_file(input, n);
     if (in < 0)

@@ -9,7 +9,8 @@ static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NB_SAFETENSORS_TOO,
 struct verb {
     enum nb_verb verb;
     double cost; /* in forwards */
-    int (*run)(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_result *r, struct nb_error *e);
+    int (*run)(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_result *r,
+               struct nb_error *e);
 };
 static const struct verb forward = {NB_FORWARD, 1, nb_graph_forward};
 static const struct verb backward = {NB_BACKWARD, 3, nb_graph_backward};
@@ -41,8 +42,8 @@ static void put_facts(struct nb_writer *w, const struct nb_asked *ask, const str
         nb_w_strings_at(w, "warnings", r->warnings.n, r->warnings.v);
 }
 
-static int reply_json(struct nb_request *rq, const struct verb *v, const struct nb_asked *ask, const struct nb_result *r,
-                      struct nb_reply *rp, struct nb_error *e)
+static int reply_json(struct nb_request *rq, const struct verb *v, const struct nb_asked *ask,
+                      const struct nb_result *r, struct nb_reply *rp, struct nb_error *e)
 {
     struct nb_writer w = nb_writer(rq->arena, e);
     nb_w_open(&w, '{');
@@ -57,7 +58,8 @@ static int reply_json(struct nb_request *rq, const struct verb *v, const struct 
     return nb_reply_written(rp, &w);
 }
 
-/* ---- safetensors -------------------------------------------------------------------------------------------------- */
+/* ---- safetensors --------------------------------------------------------------------------------------------------
+ */
 
 static int add_gradients(struct nb_request *rq, const struct nb_result *r, struct nb_tensors *all, struct nb_error *e)
 {
@@ -79,8 +81,8 @@ static char *joined(struct nb_request *rq, const struct nb_strings_list *l, stru
 }
 
 /* Key and value pairs of __metadata__. Returns how many, or -1. */
-static int facts_of(struct nb_request *rq, const struct nb_asked *ask, const struct nb_result *r, struct nb_fact facts[5],
-                    struct nb_error *e)
+static int facts_of(struct nb_request *rq, const struct nb_asked *ask, const struct nb_result *r,
+                    struct nb_fact facts[5], struct nb_error *e)
 {
     int n = 0;
     char seed[33];
@@ -115,7 +117,8 @@ static int reply_safetensors(struct nb_request *rq, const struct verb *v, const 
     return 0;
 }
 
-/* ---- the handlers -------------------------------------------------------------------------------------------------- */
+/* ---- the handlers --------------------------------------------------------------------------------------------------
+ */
 
 static int compute(struct nb_request *rq, struct nb_reply *rp, const struct verb *v, const struct nb_asked *ask,
                    struct nb_error *e)

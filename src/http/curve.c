@@ -19,7 +19,7 @@ static int bad_query(struct nb_error *e, const char *name, const char *wanted, c
     return nb_at(e, name);
 }
 
-/* ---- the modules in the path ------------------------------------------------------------------------------------------ */
+/* ---- the modules in the path ----------------------------------------------------------------------------------- */
 
 static const struct nb_module *find(const char *type, struct nb_error *e)
 {
@@ -49,7 +49,7 @@ static int read_types(struct nb_request *rq, struct nb_curve curves[NB_MAX_CURVE
     return n ? n : nb_fail(e, NB_E_unknown_path, "no module is named");
 }
 
-/* ---- the query -------------------------------------------------------------------------------------------------------- */
+/* ---- the query ------------------------------------------------------------------------------------------------- */
 
 static bool has_argument(const struct nb_module *m, const char *name)
 {
@@ -124,10 +124,11 @@ static int read_query(struct nb_request *rq, struct nb_curve *curves, int n, str
         if (r)
             return -1;
     }
-    return in->from < in->to ? 0 : nb_fail(e, NB_E_bad_parameter, "from (%g) must be less than to (%g)", in->from, in->to);
+    return in->from < in->to ? 0
+                             : nb_fail(e, NB_E_bad_parameter, "from (%g) must be less than to (%g)", in->from, in->to);
 }
 
-/* ---- the numbers ------------------------------------------------------------------------------------------------------- */
+/* ---- the numbers ----------------------------------------------------------------------------------------------- */
 
 /* {"inputs":{"x":["N"]},"nodes":{"h":{"op":TYPE,"in":"x",...}},"outputs":["h"],"dtype":"float64"} */
 static json_t *description(const struct nb_curve *c)
@@ -205,7 +206,7 @@ static int fill(struct nb_request *rq, struct nb_curve *c, const struct interval
     return 0;
 }
 
-/* ---- the reply ----------------------------------------------------------------------------------------------------------- */
+/* ---- the reply ------------------------------------------------------------------------------------------------- */
 
 static void put_numbers(struct nb_writer *w, const char *key, const double *v, int64_t n)
 {

@@ -8,10 +8,10 @@ enum { NB_MAX_CURVES = 8, NB_MAX_KINKS = 16 };
 
 struct nb_curve {
     const struct nb_module *module;
-    json_t *args;                    /* those that were given */
-    const double *x, *h, *slope;     /* slope NULL: the module has none */
+    json_t *args;                /* those that were given */
+    const double *x, *h, *slope; /* slope NULL: the module has none */
     int64_t n;
-    int kinks;                       /* points where there is no derivative, and what stands there */
+    int kinks; /* points where there is no derivative, and what stands there */
     struct {
         double x, h, slope;
     } kink[NB_MAX_KINKS];

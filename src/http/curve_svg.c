@@ -19,7 +19,7 @@ struct panel {
     double x0, x1, y0, y1;
 };
 
-/* ---- words ------------------------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------------------------- */
 
 static void put(struct svg *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct svg *s, const char *fmt, ...)
@@ -48,7 +48,7 @@ static void put_label(struct svg *s, const char *class, double x, double y, cons
     put(s, "</text>\n");
 }
 
-/* ---- the scale ---------------------------------------------------------------------------------------------------------- */
+/* ---- the scale ------------------------------------------------------------------------------------------------- */
 
 static double px(const struct panel *p, double x)
 {
@@ -116,7 +116,7 @@ static void tick_text(double v, double step, char *buf, size_t size)
     snprintf(buf, size, "%s%s", v < 0 ? "\xe2\x88\x92" : "", number);
 }
 
-/* ---- the panel ----------------------------------------------------------------------------------------------------------- */
+/* ---- the panel ------------------------------------------------------------------------------------------------- */
 
 static void put_line(struct svg *s, const char *class, double x1, double y1, double x2, double y2)
 {
@@ -156,7 +156,7 @@ static void put_frame(struct svg *s, const struct panel *p, bool last)
         put_label(s, "m i", (LEFT + WIDTH - RIGHT) / 2.0, p->top + p->height + 38, "x");
 }
 
-/* ---- the curves ----------------------------------------------------------------------------------------------------------- */
+/* ---- the curves ------------------------------------------------------------------------------------------------ */
 
 /* Does the line break between i and i + 1? Where it leaves at one side and comes back at the other, and where a step is
  * far larger than those around it. */
@@ -175,7 +175,8 @@ static bool breaks(const struct panel *p, const double *y, int64_t i, int64_t n)
     return step > 6 * (d[1] + d[2]) / 2 && step > 0.03 * (p->y1 - p->y0);
 }
 
-static void put_curve(struct svg *s, const struct panel *p, const struct nb_curve *c, const double *y, int color, int dash)
+static void put_curve(struct svg *s, const struct panel *p, const struct nb_curve *c, const double *y, int color,
+                      int dash)
 {
     bool pen = false;
     put(s, "<path class=\"l c%d d%d\" clip-path=\"url(#p%d)\" d=\"", color, dash, (int)p->top);
@@ -206,35 +207,37 @@ static void put_kinks(struct svg *s, const struct panel *p, const struct nb_curv
     }
 }
 
-/* ---- the card --------------------------------------------------------------------------------------------------------------- */
+/* ---- the card -------------------------------------------------------------------------------------------------- */
 
 static void put_head(struct svg *s, double height)
 {
-    put(s, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\" "
-           "font-family=\"system-ui,'DejaVu Sans',sans-serif\">\n<style>\n",
+    put(s,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\" "
+        "font-family=\"system-ui,'DejaVu Sans',sans-serif\">\n<style>\n",
         WIDTH, height, WIDTH, height);
-    nb_put(s->t,
-           ".b{fill:#fff;stroke:#d0d7de}text{fill:#24292f;font-size:13px}.t{font-size:18px;font-weight:600}\n"
-           ".m{text-anchor:middle}.e{text-anchor:end}.i{font-style:italic}.q{fill:#57606a}\n"
-           ".g{stroke:#eaeef2}.a{stroke:#8c959f}.f{fill:none;stroke:#d0d7de}\n"
-           ".l{fill:none;stroke-width:2.4;stroke-linejoin:round;stroke-linecap:round}.d1{stroke-dasharray:7 5}\n"
-           ".d2{stroke-dasharray:1 5}.d3{stroke-dasharray:12 5 1 5}.d4{stroke-dasharray:14 6}.d5{stroke-dasharray:4 5}\n"
-           ".d6{stroke-dasharray:12 5 1 5 1 5}.d7{stroke-dasharray:18 5 5 5}\n"
-           ".k{fill:#fff;stroke-width:2}\n"
-           ".c0{stroke:#0072b2}.c1{stroke:#d55e00}.c2{stroke:#009e73}.c3{stroke:#b3589a}\n"
-           ".c4{stroke:#c98a00}.c5{stroke:#56b4e9}.c6{stroke:#5e4fa2}.c7{stroke:#6b6b6b}\n"
-           "@media (prefers-color-scheme:dark){.b{fill:#0d1117;stroke:#30363d}text{fill:#e6edf3}.q{fill:#9da7b3}\n"
-           ".g{stroke:#21262d}.a{stroke:#6e7681}.f{stroke:#30363d}.k{fill:#0d1117}\n"
-           ".c0{stroke:#4aa8e8}.c1{stroke:#f08a3c}.c2{stroke:#2cc79a}.c3{stroke:#dd8fc4}\n"
-           ".c4{stroke:#e8b13a}.c5{stroke:#9bd3f5}.c6{stroke:#a79be0}.c7{stroke:#b0b0b0}}\n</style>\n",
-           s->e);
+    nb_put(
+        s->t,
+        ".b{fill:#fff;stroke:#d0d7de}text{fill:#24292f;font-size:13px}.t{font-size:18px;font-weight:600}\n"
+        ".m{text-anchor:middle}.e{text-anchor:end}.i{font-style:italic}.q{fill:#57606a}\n"
+        ".g{stroke:#eaeef2}.a{stroke:#8c959f}.f{fill:none;stroke:#d0d7de}\n"
+        ".l{fill:none;stroke-width:2.4;stroke-linejoin:round;stroke-linecap:round}.d1{stroke-dasharray:7 5}\n"
+        ".d2{stroke-dasharray:1 5}.d3{stroke-dasharray:12 5 1 5}.d4{stroke-dasharray:14 6}.d5{stroke-dasharray:4 5}\n"
+        ".d6{stroke-dasharray:12 5 1 5 1 5}.d7{stroke-dasharray:18 5 5 5}\n"
+        ".k{fill:#fff;stroke-width:2}\n"
+        ".c0{stroke:#0072b2}.c1{stroke:#d55e00}.c2{stroke:#009e73}.c3{stroke:#b3589a}\n"
+        ".c4{stroke:#c98a00}.c5{stroke:#56b4e9}.c6{stroke:#5e4fa2}.c7{stroke:#6b6b6b}\n"
+        "@media (prefers-color-scheme:dark){.b{fill:#0d1117;stroke:#30363d}text{fill:#e6edf3}.q{fill:#9da7b3}\n"
+        ".g{stroke:#21262d}.a{stroke:#6e7681}.f{stroke:#30363d}.k{fill:#0d1117}\n"
+        ".c0{stroke:#4aa8e8}.c1{stroke:#f08a3c}.c2{stroke:#2cc79a}.c3{stroke:#dd8fc4}\n"
+        ".c4{stroke:#e8b13a}.c5{stroke:#9bd3f5}.c6{stroke:#a79be0}.c7{stroke:#b0b0b0}}\n</style>\n",
+        s->e);
     put(s, "<rect class=\"b\" x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%.0f\" rx=\"8\"/>\n", WIDTH - 1, height - 1);
 }
 
 static void put_clip(struct svg *s, const struct panel *p)
 {
-    put(s, "<clipPath id=\"p%d\"><rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/></clipPath>\n", (int)p->top, LEFT,
-        p->top, WIDTH - LEFT - RIGHT, p->height);
+    put(s, "<clipPath id=\"p%d\"><rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/></clipPath>\n", (int)p->top,
+        LEFT, p->top, WIDTH - LEFT - RIGHT, p->height);
 }
 
 static double key_width(const char *word)
@@ -245,8 +248,8 @@ static double key_width(const char *word)
 /* A piece of line and a word. Returns where the next one may stand. */
 static double put_key(struct svg *s, double x, double y, int color, int dash, const char *word)
 {
-    put(s, "<line class=\"l c%d d%d\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", color, dash, x, y - 4, x + 30,
-        y - 4);
+    put(s, "<line class=\"l c%d d%d\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", color, dash, x, y - 4,
+        x + 30, y - 4);
     put_label(s, "n", x + 37, y, word);
     return x + key_width(word);
 }
@@ -258,8 +261,7 @@ static void arguments_text(const struct nb_curve *c, char *buf, size_t size)
     json_t *v;
     size_t n = 0;
     *buf = 0;
-    json_object_foreach(c->args, name, v)
-    {
+    json_object_foreach (c->args, name, v) {
         char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         if (text && n < size)
             n += (size_t)snprintf(buf + n, size - n, "%s%s = %s", n ? ", " : "", name, text);

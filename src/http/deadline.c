@@ -10,8 +10,8 @@
 struct nb_deadline {
     struct nb_deadline *next, **from;
     int fd;
-    int64_t body_start;  /* milliseconds; 0: no body under way */
-    atomic_llong due;    /* milliseconds; LLONG_MAX: none */
+    int64_t body_start; /* milliseconds; 0: no body under way */
+    atomic_llong due;   /* milliseconds; LLONG_MAX: none */
 };
 
 static struct {

@@ -1,4 +1,5 @@
-/* deadline.h - how long a client may take. The library only knows inactivity: a byte a second keeps it content for ever.
+/* deadline.h - how long a client may take. The library only knows inactivity: a byte a second keeps it content for
+ * ever.
  *
  * One thread looks at all connections five times a second and shuts those down that are late; the library then sees
  * the end of the stream and cleans up. */

@@ -48,7 +48,9 @@ static int read_name(json_t *v, void *to, struct nb_arena *a, struct nb_error *e
 static int read_lifted(const json_t *v, bool *given, struct nb_error *e)
 {
     *given = true;
-    return json_is_object(v) ? 0 : nb_fail(e, NB_E_wrong_type, "an object, name -> tensor, was expected, not %s", nb_kind(v));
+    return json_is_object(v)
+               ? 0
+               : nb_fail(e, NB_E_wrong_type, "an object, name -> tensor, was expected, not %s", nb_kind(v));
 }
 
 static int read_inputs(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
@@ -126,8 +128,7 @@ static int read_dims(json_t *v, void *to, struct nb_arena *a, struct nb_error *e
     run->dims.size = nb_small(a, json_object_size(v), sizeof *run->dims.size, e);
     if (!run->dims.name || !run->dims.size)
         return -1;
-    json_object_foreach(v, name, size)
-    {
+    json_object_foreach (v, name, size) {
         run->dims.name[run->dims.n] = name;
         if (nb_field_whole(size, &run->dims.size[run->dims.n++], e))
             return nb_at(e, name);
@@ -144,10 +145,7 @@ static int read_sample(json_t *v, void *to, struct nb_arena *a, struct nb_error 
     return nb_fail(e, NB_E_bad_form, "true or {} was expected; dims sets the sizes");
 }
 
-enum {
-    COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_CHECK,
-    MAKE = NB_CREATE | NB_REPLACE
-};
+enum { COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_CHECK, MAKE = NB_CREATE | NB_REPLACE };
 
 /* What may stand in the query of a binary body: keys whose values are short. */
 #define SHORT_ROWS                                                                                                     \
@@ -171,7 +169,8 @@ static const struct nb_field rows[] = {
 
 static const struct nb_field query_rows[] = {SHORT_ROWS};
 
-/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ---------------------------------------------------------------------------------------------------------
+ */
 
 static int read_json(struct nb_request *rq, unsigned verb, struct nb_asked *ask, struct nb_error *e)
 {
@@ -189,7 +188,8 @@ static int read_json(struct nb_request *rq, unsigned verb, struct nb_asked *ask,
     return nb_keep_json(rq, rest, e) || nb_fields_read(rows, verb, rest, ask, rq->arena, e) ? -1 : 0;
 }
 
-/* ---- safetensors --------------------------------------------------------------------------------------------------- */
+/* ---- safetensors ---------------------------------------------------------------------------------------------------
+ */
 
 /* Which list a tensor of this name belongs to; *name moves behind the prefix. NULL: this request has no such thing. */
 static struct nb_tensors *list_of(struct nb_asked *ask, unsigned verb, const char **name)
@@ -290,7 +290,8 @@ static int read_safetensors(struct nb_request *rq, unsigned verb, struct nb_aske
 
 struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error *e)
 {
-    static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NB_SAFETENSORS_TOO, NULL}, *const json[] = {NB_JSON, NULL};
+    static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NB_SAFETENSORS_TOO, NULL}, *const json[] = {NB_JSON,
+                                                                                                             NULL};
     int type = nb_content(rq, verb & (NB_HERE | MAKE) ? json : types, e);
     if (type < 0)
         return NULL;

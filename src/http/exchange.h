@@ -28,11 +28,11 @@ struct nb_exchange {
     const char *uri;       /* as sent */
     size_t length;         /* Content-Length */
     bool chunked;
-    size_t room;           /* bytes of rq.body, without the NUL */
+    size_t room; /* bytes of rq.body, without the NUL */
     char allow[64];
     char method[12], target[100]; /* for the log, cut */
-    int64_t started;       /* microseconds; 0: not logged */
-    int64_t idle_since;    /* on the list of unused ones */
+    int64_t started;              /* microseconds; 0: not logged */
+    int64_t idle_since;           /* on the list of unused ones */
     struct nb_exchange *next;
 };
 

@@ -47,8 +47,7 @@ int nb_fields_read(const struct nb_field *rows, unsigned bit, json_t *object, vo
     char names[300];
     if (!json_is_object(object))
         return nb_fail(e, NB_E_wrong_type, "an object was expected, not %s", nb_kind(object));
-    json_object_foreach(object, key, v)
-    {
+    json_object_foreach (object, key, v) {
         const struct nb_field *row = find(rows, bit, key);
         if (!row) {
             list_names(rows, bit, names, sizeof names);
@@ -109,7 +108,7 @@ int nb_field_texts(json_t *v, struct nb_strings_list *to, int64_t most, struct n
     to->v = nb_small(a, n, sizeof *to->v, e);
     if (!to->v)
         return -1;
-    json_array_foreach(v, i, item)
+    json_array_foreach (v, i, item)
         if (add_text(item, to, e))
             return nb_at_index(e, i);
     return 0;

@@ -42,7 +42,8 @@ const char *nb_etag(struct nb_request *rq, const struct nb_entry *info, struct n
     return nb_sprintf(rq->arena, e, "\"%" PRId64 "-%.16s\"", info->revision, info->parameters);
 }
 
-/* ---- If-Match ----------------------------------------------------------------------------------------------------- */
+/* ---- If-Match -----------------------------------------------------------------------------------------------------
+ */
 
 static pthread_mutex_t matching = PTHREAD_MUTEX_INITIALIZER;
 
@@ -72,7 +73,8 @@ void nb_match_done(struct nb_request *rq)
         pthread_mutex_unlock(&matching);
 }
 
-/* ---- the handlers -------------------------------------------------------------------------------------------------- */
+/* ---- the handlers --------------------------------------------------------------------------------------------------
+ */
 
 /* The entry after it was made or replaced, and the seed of what was drawn for it. */
 static int reply_entry(struct nb_request *rq, struct nb_reply *rp, const struct nb_asked *ask, const struct nb_graph *g,
@@ -163,8 +165,7 @@ int nb_op_getGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error *
     nb_w_entry(&w, &info);
     nb_w_key(&w, "graph");
     nb_w_raw(&w, nb_graph_text(g));
-    json_object_foreach(more, key, value)
-    {
+    json_object_foreach (more, key, value) {
         nb_w_key(&w, key);
         nb_w_json(&w, value);
     }

@@ -10,7 +10,9 @@ static double argument(const struct nb_module *m, const void *args, const char *
     for (const struct nb_arg *a = m->args; a && a->name; a++)
         if (strlen(a->name) == n && !strncmp(a->name, name, n)) {
             const char *at = (const char *)args + a->offset;
-            return a->type == NB_ARG_REAL ? *(const double *)at : a->type == NB_ARG_INT ? (double)*(const int64_t *)at : NAN;
+            return a->type == NB_ARG_REAL  ? *(const double *)at
+                   : a->type == NB_ARG_INT ? (double)*(const int64_t *)at
+                                           : NAN;
         }
     return NAN;
 }

@@ -21,14 +21,15 @@ static json_t *number(double v)
     return v == floor(v) && fabs(v) < 1e15 ? json_integer((json_int_t)v) : json_real(v);
 }
 
-/* ---- arguments ---------------------------------------------------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------------------------------------------------
+ */
 
 static const char *type_name(enum nb_arg_type type)
 {
     static const char *const names[] = {
-        [NB_ARG_REAL] = "number",        [NB_ARG_INT] = "integer",    [NB_ARG_BOOL] = "boolean",
-        [NB_ARG_CHOICE] = "choice",      [NB_ARG_INTS] = "integers",  [NB_ARG_SHAPE] = "shape",
-        [NB_ARG_REALS] = "numbers",      [NB_ARG_STRINGS] = "strings", [NB_ARG_INIT] = "initialiser",
+        [NB_ARG_REAL] = "number",   [NB_ARG_INT] = "integer",     [NB_ARG_BOOL] = "boolean",
+        [NB_ARG_CHOICE] = "choice", [NB_ARG_INTS] = "integers",   [NB_ARG_SHAPE] = "shape",
+        [NB_ARG_REALS] = "numbers", [NB_ARG_STRINGS] = "strings", [NB_ARG_INIT] = "initialiser",
         [NB_ARG_TENSOR] = "tensor"};
     return names[type];
 }
@@ -40,7 +41,10 @@ static json_t *default_of(const struct nb_arg *a)
     switch (a->type) {
     case NB_ARG_REAL:
     case NB_ARG_INT:
-        return isfinite(a->def) ? number(a->def) : json_string(isnan(a->def) ? "NaN" : a->def > 0 ? "Infinity" : "-Infinity");
+        return isfinite(a->def) ? number(a->def)
+                                : json_string(isnan(a->def) ? "NaN"
+                                              : a->def > 0  ? "Infinity"
+                                                            : "-Infinity");
     case NB_ARG_BOOL:
         return json_boolean(a->def != 0);
     case NB_ARG_CHOICE:
@@ -92,7 +96,8 @@ static json_t *arguments_json(const struct nb_module *m)
     return list;
 }
 
-/* ---- ports --------------------------------------------------------------------------------------------------------- */
+/* ---- ports ---------------------------------------------------------------------------------------------------------
+ */
 
 static json_t *input_json(const struct nb_port *p)
 {
@@ -123,7 +128,8 @@ static json_t *outputs_json(const struct nb_module *m)
     return m->output_names ? json_string("named by the arguments") : texts(m->outputs ? m->outputs : one);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------------------------------
+ */
 
 static json_t *kinks_json(const struct nb_module *m)
 {
@@ -137,8 +143,8 @@ static json_t *kinks_json(const struct nb_module *m)
 static json_t *jacobian_json(const struct nb_module *m)
 {
     static const char letters[] = "PRCAWD";
-    static const char *const words[] = {"pointwise",   "row-wise", "column-wise",
-                                        "affine in x", "affine in the learned tensors", "dense"};
+    static const char *const words[] = {
+        "pointwise", "row-wise", "column-wise", "affine in x", "affine in the learned tensors", "dense"};
     json_t *list = json_array();
     for (const char *p = m->jacobian ? m->jacobian : ""; *p; p++)
         if (strchr(letters, *p))
@@ -193,6 +199,7 @@ int nb_op_getModule(struct nb_request *rq, struct nb_reply *rp, struct nb_error 
 {
     int i = nb_module_find(rq->path[0]);
     if (i < 0)
-        return nb_fail(e, NB_E_unknown_path, "there is no module called %.60s; GET /v1/modules lists them", rq->path[0]);
+        return nb_fail(e, NB_E_unknown_path, "there is no module called %.60s; GET /v1/modules lists them",
+                       rq->path[0]);
     return reply(rq, rp, nb_module_json(nb_module_at(NB_F64, i)), e);
 }

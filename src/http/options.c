@@ -23,13 +23,20 @@ const struct nb_option nb_option_rows[] = {
 };
 const size_t nb_option_count = sizeof nb_option_rows / sizeof *nb_option_rows;
 
-char *nb_option_name(const struct nb_option *o, char buf[48])
+char *nb_dashes(const char *name, char buf[48])
 {
-    snprintf(buf, 48, "%s%s", o->limit ? "limit-" : "", o->name);
+    snprintf(buf, 48, "%s", name);
     for (char *p = buf; *p; p++)
         if (*p == '_')
             *p = '-';
     return buf;
+}
+
+char *nb_option_name(const struct nb_option *o, char buf[48])
+{
+    char name[48];
+    snprintf(name, sizeof name, "%s%s", o->limit ? "limit_" : "", o->name);
+    return nb_dashes(name, buf);
 }
 
 static int bad(const struct nb_option *o, struct nb_error *e, const char *came)
@@ -40,8 +47,8 @@ static int bad(const struct nb_option *o, struct nb_error *e, const char *came)
         return nb_fail(e, NB_E_bad_value, "%s: true or false was expected, not %.60s", name, came);
     if (o->kind == NB_OPTION_TEXT)
         return nb_fail(e, NB_E_bad_value, "%s: a text was expected, not %.60s", name, came);
-    return nb_fail(e, NB_E_bad_value, "%s: a whole number from %" PRId64 " to %" PRId64 " was expected, not %.60s", name,
-                   o->min, o->max, came);
+    return nb_fail(e, NB_E_bad_value, "%s: a whole number from %" PRId64 " to %" PRId64 " was expected, not %.60s",
+                   name, o->min, o->max, came);
 }
 
 static int set_text(const struct nb_option *o, const char *text, struct nb_error *e)
@@ -141,8 +148,7 @@ static int set_object(json_t *all, struct nb_error *e)
     json_t *v;
     if (!json_is_object(all))
         return nb_fail(e, NB_E_wrong_type, "an object was expected");
-    json_object_foreach(all, key, v)
-    {
+    json_object_foreach (all, key, v) {
         const struct nb_option *o = nb_option_find(key);
         if (!o)
             return nb_fail(e, NB_E_unknown_key, "there is no option called %.60s", key);
@@ -179,51 +185,4 @@ void nb_options_print(FILE *f)
     json_dumpf(all, f, JSON_INDENT(2));
     fputc('\n', f);
     json_decref(all);
-}
-
-static const char *argument(const struct nb_option *o)
-{
-    return o->kind == NB_OPTION_FLAG ? "" : o->kind == NB_OPTION_TEXT ? " TEXT" : " N";
-}
-
-static void print_default(const struct nb_option *o, FILE *f)
-{
-    if (o->kind == NB_OPTION_NUMBER)
-        fprintf(f, " (%" PRId64 ")", o->def);
-    else if (o->kind == NB_OPTION_TEXT && *o->text)
-        fprintf(f, " (%s)", o->text);
-}
-
-void nb_options_help(FILE *f)
-{
-    char name[48], left[64];
-    for (const struct nb_option *o = nb_option_rows; o < nb_option_rows + nb_option_count; o++) {
-        snprintf(left, sizeof left, "--%s%s", nb_option_name(o, name), argument(o));
-        fprintf(f, "  %-27s %s", left, o->help);
-        print_default(o, f);
-        fputc('\n', f);
-    }
-}
-
-/* A hyphen that the reader may want to copy is \- in man(7). */
-static void print_hyphens(const char *s, FILE *f)
-{
-    for (; *s; s++)
-        if (*s == '-')
-            fputs("\\-", f);
-        else
-            fputc(*s, f);
-}
-
-void nb_options_manual(FILE *f)
-{
-    char name[48];
-    for (const struct nb_option *o = nb_option_rows; o < nb_option_rows + nb_option_count; o++) {
-        fputs(".TP\n.B \\-\\-", f);
-        print_hyphens(nb_option_name(o, name), f);
-        fprintf(f, "%s\n", *argument(o) ? o->kind == NB_OPTION_TEXT ? " \\fITEXT\\fR" : " \\fIN\\fR" : "");
-        print_hyphens(o->help, f);
-        print_default(o, f);
-        fputc('\n', f);
-    }
 }

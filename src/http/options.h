@@ -36,6 +36,8 @@ extern const size_t nb_option_count;
 const struct nb_option *nb_option_find(const char *name);
 /* "header-seconds", "limit-nodes": the name on the command line and in the configuration file. Returns buf. */
 char *nb_option_name(const struct nb_option *o, char buf[48]);
+/* A name in C with - for _. */
+char *nb_dashes(const char *name, char buf[48]);
 
 void nb_options_defaults(void);
 /* One option from its text; NULL switches a flag on. Errors name the option. */
@@ -45,8 +47,7 @@ int nb_options_environment(struct nb_error *e);
 /* A JSON object, name -> value. */
 int nb_options_file(const char *path, struct nb_error *e);
 
-void nb_options_print(FILE *f);  /* what is in force, as a configuration file */
-void nb_options_help(FILE *f);   /* one line each */
-void nb_options_manual(FILE *f); /* the same for man(7) */
+/* What is in force, as a configuration file. */
+void nb_options_print(FILE *f);
 
 #endif

@@ -3,8 +3,8 @@
 #include "wire/safetensors.h"
 #include <inttypes.h>
 
-static int reply_file(struct nb_request *rq, struct nb_reply *rp, const struct nb_tensors *l, const struct nb_entry *info,
-                      struct nb_error *e)
+static int reply_file(struct nb_request *rq, struct nb_reply *rp, const struct nb_tensors *l,
+                      const struct nb_entry *info, struct nb_error *e)
 {
     void *bytes;
     const struct nb_fact facts[] = {{"graph", info->name},
@@ -15,8 +15,8 @@ static int reply_file(struct nb_request *rq, struct nb_reply *rp, const struct n
     return 0;
 }
 
-static int reply_json(struct nb_request *rq, struct nb_reply *rp, const struct nb_tensors *l, const struct nb_entry *info,
-                      struct nb_error *e)
+static int reply_json(struct nb_request *rq, struct nb_reply *rp, const struct nb_tensors *l,
+                      const struct nb_entry *info, struct nb_error *e)
 {
     struct nb_writer w = nb_writer(rq->arena, e);
     nb_w_open(&w, '{');

@@ -9,13 +9,14 @@ static int draw(struct nb_request *rq, struct nb_reply *rp, const char *dot, str
 {
     char *argv[] = {nb_options.dot, "-Tsvg", NULL}, *svg;
     size_t n;
-    switch (nb_child_run(argv, dot, strlen(dot), (int)nb_options.picture_seconds, (size_t)nb_limits.body, rq->arena, &svg,
-                         &n)) {
+    switch (nb_child_run(argv, dot, strlen(dot), (int)nb_options.picture_seconds, (size_t)nb_limits.body, rq->arena,
+                         &svg, &n)) {
     case NB_CHILD_DONE:
         nb_reply_text(rp, NB_SVG, svg, n);
         return 0;
     case NB_CHILD_MISSING:
-        return nb_fail(e, NB_E_not_acceptable, "Graphviz (dot) is not installed here; ask for " NB_DOT " and draw it yourself");
+        return nb_fail(e, NB_E_not_acceptable,
+                       "Graphviz (dot) is not installed here; ask for " NB_DOT " and draw it yourself");
     case NB_CHILD_LATE:
         return nb_fail(e, NB_E_not_acceptable, "drawing took over %d s (--picture-seconds); ask for " NB_DOT,
                        (int)nb_options.picture_seconds);

@@ -12,14 +12,16 @@ struct out {
 static const struct {
     const char *command, *text;
 } words[] = {
-    {"alpha", "α"}, {"beta", "β"}, {"gamma", "γ"}, {"delta", "δ"}, {"varepsilon", "ε"}, {"epsilon", "ε"}, {"lambda", "λ"},
-    {"mu", "μ"}, {"pi", "π"}, {"sigma", "σ"}, {"phi", "φ"}, {"Phi", "Φ"}, {"infty", "∞"}, {"cdot", "·"}, {"odot", "⊙"},
-    {"times", "×"}, {"le", "≤"}, {"leq", "≤"}, {"ge", "≥"}, {"geq", "≥"}, {"ne", "≠"}, {"neq", "≠"}, {"pm", "±"},
-    {"in", "∈"}, {"sum", "Σ"}, {"prod", "Π"}, {"int", "∫"}, {"ldots", "…"}, {"dots", "…"}, {"lfloor", "⌊"},
-    {"rfloor", "⌋"}, {"lceil", "⌈"}, {"rceil", "⌉"}, {"to", "→"}, {"sim", "~"}, {"quad", "   "}, {"qquad", "   "},
-    {"lvert", "|"}, {"rvert", "|"}, {"left", ""}, {"right", ""}, {"bigl", ""}, {"bigr", ""}, {"Bigl", ""}, {"Bigr", ""},
-    {"textstyle", ""}, {"displaystyle", ""}, {"text", ""}, {"mathrm", ""}, {"operatorname", ""}, {"mathbf", ""},
-    {"tfrac", "frac"}, {"dfrac", "frac"}, {"frac", "frac"}, {"sqrt", "√"},
+    {"alpha", "α"},   {"beta", "β"},        {"gamma", "γ"}, {"delta", "δ"},    {"varepsilon", "ε"},  {"epsilon", "ε"},
+    {"lambda", "λ"},  {"mu", "μ"},          {"pi", "π"},    {"sigma", "σ"},    {"phi", "φ"},         {"Phi", "Φ"},
+    {"infty", "∞"},   {"cdot", "·"},        {"odot", "⊙"},  {"times", "×"},    {"le", "≤"},          {"leq", "≤"},
+    {"ge", "≥"},      {"geq", "≥"},         {"ne", "≠"},    {"neq", "≠"},      {"pm", "±"},          {"in", "∈"},
+    {"sum", "Σ"},     {"prod", "Π"},        {"int", "∫"},   {"ldots", "…"},    {"dots", "…"},        {"lfloor", "⌊"},
+    {"rfloor", "⌋"},  {"lceil", "⌈"},       {"rceil", "⌉"}, {"to", "→"},       {"sim", "~"},         {"quad", "   "},
+    {"qquad", "   "}, {"lvert", "|"},       {"rvert", "|"}, {"left", ""},      {"right", ""},        {"bigl", ""},
+    {"bigr", ""},     {"Bigl", ""},         {"Bigr", ""},   {"textstyle", ""}, {"displaystyle", ""}, {"text", ""},
+    {"mathrm", ""},   {"operatorname", ""}, {"mathbf", ""}, {"tfrac", "frac"}, {"dfrac", "frac"},    {"frac", "frac"},
+    {"sqrt", "√"},
 };
 
 static void put(struct out *o, const char *s, size_t n)

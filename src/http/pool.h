@@ -8,7 +8,7 @@ enum nb_job_state { NB_JOB_IDLE, NB_JOB_QUEUED, NB_JOB_RUNNING, NB_JOB_FINISHED,
 
 struct nb_job {
     struct nb_job *next;
-    enum nb_job_state state; /* the pool's, under its lock */
+    enum nb_job_state state;           /* the pool's, under its lock */
     void (*begin)(struct nb_job *j);   /* called by nb_pool_submit just before workers can see the job */
     void (*run)(struct nb_job *j);     /* on a worker */
     void (*finish)(struct nb_job *j);  /* on the worker, after run; the job may be gone when it returns */

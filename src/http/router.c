@@ -71,7 +71,8 @@ static int not_found(const char *method, struct nb_request *rq, char allow[64], 
     return 0;
 }
 
-int nb_router_find(const char *method, const struct nb_uri *u, struct nb_request *rq, char allow[64], struct nb_error *e)
+int nb_router_find(const char *method, const struct nb_uri *u, struct nb_request *rq, char allow[64],
+                   struct nb_error *e)
 {
     const char *wanted = strcmp(method, "HEAD") ? method : "GET";
     *allow = 0;

@@ -22,7 +22,8 @@ struct nb_route {
 void nb_router_start(void);
 /* Sets rq->route and rq->path; HEAD finds GET, OPTIONS a route of its own. Errors: unknown_path, method_not_allowed.
  * `allow` gets the methods of the path, "" if there is none. */
-int nb_router_find(const char *method, const struct nb_uri *u, struct nb_request *rq, char allow[64], struct nb_error *e);
+int nb_router_find(const char *method, const struct nb_uri *u, struct nb_request *rq, char allow[64],
+                   struct nb_error *e);
 void nb_router_print(FILE *f);
 
 #endif

@@ -15,7 +15,8 @@ int nb_server_pollers(void);
 /* From now on not ready. */
 void nb_server_unready(void);
 bool nb_server_ready(void);
-/* Refuses connections, lets what is under way end, cuts the rest. False: a worker still runs, so nothing may be freed. */
+/* Refuses connections, lets what is under way end, cuts the rest. False: a worker still runs, so nothing may be freed.
+ */
 bool nb_server_stop(void);
 
 #endif

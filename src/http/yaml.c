@@ -14,7 +14,7 @@ static bool is_flat(const json_t *list)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(list, i, item)
+    json_array_foreach (list, i, item)
         if (is_block(item))
             return false;
     return true;
@@ -31,8 +31,7 @@ static void print_pairs(FILE *f, const json_t *object, int indent, bool first_he
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         fprintf(f, "%*s%s:", first_here ? 0 : indent, "", key);
         first_here = false;
         print(f, value, indent + 2);
@@ -43,8 +42,7 @@ static void print_items(FILE *f, const json_t *list, int indent)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         fprintf(f, "%*s-", indent, "");
         if (json_is_object(item) && is_block(item)) {
             fputc(' ', f);

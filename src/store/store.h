@@ -21,7 +21,8 @@ struct nb_store *nb_store_open(const char *directory, struct nb_error *e);
 void nb_store_close(struct nb_store *s);
 
 /* Names match [A-Za-z0-9_.-]{1,64} and are not "." or "..": bad_name. create: graph_exists, limit (graphs). */
-int nb_store_create(struct nb_store *s, const char *name, struct nb_graph *g, struct nb_entry *info, struct nb_error *e);
+int nb_store_create(struct nb_store *s, const char *name, struct nb_graph *g, struct nb_entry *info,
+                    struct nb_error *e);
 int nb_store_replace(struct nb_store *s, const char *name, struct nb_graph *g, bool *created, struct nb_entry *info,
                      struct nb_error *e);
 int nb_store_remove(struct nb_store *s, const char *name, struct nb_error *e); /* unknown_graph */
