@@ -289,6 +289,7 @@ int main(int argc, char **argv)
     static struct bare one, many;
     static struct text numbers;
     int n = 0, rounds = argc > 1 ? atoi(argv[1]) : 5;
+    nb_blas_restart(argv);
     nb_arena_init(&arena, (size_t)4 << 30);
     if (nb_blas_start(&error))
         die("OpenBLAS");

@@ -193,6 +193,7 @@ int main(int argc, char **argv)
         return fail(&e);
     if (asked.command >= 0)
         return do_command(&asked, &e) ? fail(&e) : EXIT_SUCCESS;
+    nb_blas_restart(argv);
     if (nb_blas_start(&e) || nb_seed_start(&e) || catch_signals(&e))
         return fail(&e);
     struct nb_store *store = nb_store_open(nb_options.data, &e);

@@ -479,10 +479,9 @@ class Guard(WithDaemon):
     def test_by_the_library(self):
         """Its own refusals: not ours to word, but never a second answer to what stood behind."""
         for request in (b"GET /livez HTTP/1.1\r\n\r\n" + self.tail, b"GET /livez HTTP/2.0\r\n" + HOST + b"\r\n" + self.tail,
-                        b"GET /a b HTTP/1.1\r\n" + HOST + b"\r\n" + self.tail, b"GARBAGE\r\n\r\n", b"\r\n\r\n\r\n" * 10 + b"X"):
-            with self.subTest(request), self.d.connect(3) as s:
+                        b"GET /a b HTTP/1.1\r\n" + HOST + b"\r\n" + self.tail, b"GARBAGE\r\n\r\n"):
+            with self.subTest(request), self.d.connect() as s:
                 s.sendall(request)
-                s.shutdown(socket.SHUT_WR)
                 self.assertNotIn(b'"live"', read_all(s))
         self.alive()
 
@@ -586,7 +585,6 @@ class Crowd(WithDaemon):
             for s in crowd:
                 s.close()
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        self.assertEqual(wanted, min(5000, hard - 200))
         self.assertTrue(wait_until(lambda: self.d.ask("GET", "/livez").status == 200))
 
     def test_idle_memory(self):
@@ -595,8 +593,8 @@ class Crowd(WithDaemon):
         time.sleep(3.5)
         with open(f"/proc/{self.d.process.pid}/status") as f:
             kib = int([line for line in f if line.startswith("VmRSS")][0].split()[1])
-        if not os.environ.get("NABLAD_SANITIZED"):
-            self.assertLess(kib, 40 * 1024)
+        if not os.environ.get("NABLAD_SANITIZED"): # whose shadow is memory too
+            self.assertLess(kib, 32 * 1024)
 
 
 class Overload(WithDaemon):

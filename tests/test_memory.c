@@ -4,6 +4,7 @@
 #define NB_BUILD 1
 #pragma GCC diagnostic ignored "-Wunused-function" /* module_point.h has more than is needed here */
 #include "module_point.h"
+#include "check/check.h"
 #include "nabla/kernel.h"
 
 /* ---- an allocator that fails on demand --------------------------------------------------------------------------- */
@@ -245,8 +246,62 @@ START_TEST(module_takes_none)
 }
 END_TEST
 
-/* -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- graphs: made, described, planned, run forward and back --------------------------------------------------- */
+
+static const char *const graphs[] = {
+    "{\"inputs\":{\"x\":[\"B\",3]},\"nodes\":{\"n\":{\"chain\":[{\"Linear\":[3,4]},\"Tanh\",{\"Dropout\":0.3}],\"in\":"
+    "\"x\"},"
+    "\"s\":{\"op\":\"Split\",\"in\":\"n\",\"sizes\":[1,3],\"ports\":[\"a\",\"b\"]},\"loss\":{\"expr\":\"sum(s.a*B) + "
+    "mean(s.b)\"}},"
+    "\"outputs\":[\"loss\"],\"params\":{\"n.0.weight\":{\"init\":{\"orthogonal\":1}}}}",
+    "{\"inputs\":{\"x\":[\"B\",2]},\"modules\":{\"M\":{\"args\":{\"k\":2},\"inputs\":{\"u\":[\"...\"]},\"nodes\":{"
+    "\"w\":{\"op\":"
+    "\"Parameter\",\"shape\":[1],\"init\":\"ones\"},\"y\":{\"expr\":\"k*w*u\"}},\"outputs\":[\"y\"],\"backward\":{"
+    "\"u\":\"g*k*w\","
+    "\"w\":\"sum(g*k*u)\"}}},\"nodes\":{\"m\":{\"op\":\"M\",\"in\":\"x\",\"k\":3},\"loss\":{\"expr\":\"mean(m)\"}},"
+    "\"outputs\":[\"m\"]}",
+};
+enum { GRAPHS = sizeof graphs / sizeof *graphs };
+static json_t *description;
+
+static int use_graph(struct nb_graph *g, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_check c = {.run.seed = {1, 2}};
+    struct nb_verdicts v;
+    json_t *j = nb_graph_describe(g, e);
+    json_decref(j);
+    return e->code || !nb_graph_dot(g, a, e) || nb_check_run(g, &c, a, &v, e) ? -1 : 0;
+}
+
+static int graph_work(struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_graph *g = nb_graph_new(description, NULL, (struct nb_seed){1, 2}, e);
+    int bad = g ? use_graph(g, a, e) : -1;
+    nb_graph_unref(g);
+    return bad;
+}
+
+/* What cannot be kept (a plan in the cache) may go without a word; anything else says out_of_memory. */
+START_TEST(graph_allocation_fails)
+{
+    struct nb_error e;
+    json_set_alloc_funcs(malloc, free);
+    description = json_loads(graphs[_i], 0, NULL);
+    ck_assert_ptr_nonnull(description);
+    failing = -1;
+    ck_assert_msg(attempt(graph_work, 1 << 28, &e) == 0, "%s", e.detail);
+    long n = allocations;
+    for (failing = 0; failing < n; failing++)
+        for (int all = 0; all < 2; all++) {
+            all_after = all;
+            if (attempt(graph_work, 1 << 28, &e))
+                ck_assert_msg(e.code == NB_E_out_of_memory, "%ld of %ld: %s %s", failing, n, nb_code_name(e.code),
+                              e.detail);
+        }
+    failing = -1;
+    json_decref(description);
+}
+END_TEST
 
 int main(void)
 {
@@ -259,6 +314,7 @@ int main(void)
     tcase_add_test(t, kernels_take_none);
     tcase_add_loop_test(m, module_under_a_cap, 0, nb_module_count());
     tcase_add_loop_test(m, module_takes_none, 0, nb_module_count());
+    tcase_add_loop_test(m, graph_allocation_fails, 0, GRAPHS);
     suite_add_tcase(s, t);
     suite_add_tcase(s, m);
     SRunner *r = srunner_create(s);

@@ -3,6 +3,9 @@
 #include "nabla/blas.h"
 #include "nabla/num.h"
 #include <cblas.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 const char *nb_blas_core(void)
 {
@@ -30,6 +33,30 @@ int nb_blas_start(struct nb_error *e)
                        "install libopenblas0-pthread and choose it with update-alternatives");
     openblas_set_num_threads(1);
     return 0;
+}
+
+/* What OpenBLAS should have chosen, or NULL if its choice, or that of whoever set the variable, is good. */
+static const char *better_core(void)
+{
+#ifdef __x86_64__
+    if (getenv("OPENBLAS_CORETYPE") || strcmp(nb_blas_core(), "Prescott"))
+        return NULL;
+    if (__builtin_cpu_supports("x86-64-v4"))
+        return "SkylakeX";
+    if (__builtin_cpu_supports("x86-64-v3"))
+        return "Haswell";
+#endif
+    return NULL;
+}
+
+void nb_blas_restart(char **argv)
+{
+    const char *core = better_core();
+    char program[4096] = "";
+    if (!core || readlink("/proc/self/exe", program, sizeof program - 1) < 0)
+        return;
+    if (!setenv("OPENBLAS_CORETYPE", core, 0))
+        execv(program, argv); /* if this fails, it is slow, but right */
 }
 
 const char *nb_isa(void)

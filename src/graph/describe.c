@@ -16,14 +16,22 @@ static json_t *shape_json(const struct nb_net *net, const struct nb_shape *s)
     return list;
 }
 
+/* Not by json_pack: it loses what it was given when memory runs out. */
+static json_t *typed_json(const struct nb_net *net, int value, enum nb_dtype d)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "shape", shape_json(net, &net->values.v[value].shape));
+    json_object_set_new(j, "dtype", json_string(nb_dtype_name(d)));
+    return j;
+}
+
 static json_t *inputs_json(const struct nb_net *net)
 {
     static const char *const samples[] = {NULL, "normal", "uniform", "bernoulli"};
     json_t *all = json_object();
     for (size_t i = 0; i < net->inputs.n; i++) {
         const struct nb_input *in = &net->inputs.v[i];
-        json_t *j = json_pack("{so ss}", "shape", shape_json(net, &net->values.v[in->value].shape), "dtype",
-                              nb_dtype_name(in->dtype));
+        json_t *j = typed_json(net, in->value, in->dtype);
         if (samples[in->sample])
             json_object_set_new(j, "sample", json_string(samples[in->sample]));
         json_object_set_new(all, in->name, j);
@@ -50,7 +58,8 @@ static json_t *learned_json(const struct nb_net *net, int64_t *count)
     *count = 0;
     for (size_t i = 0; i < net->learned.n; i++) {
         const struct nb_learned *l = &net->learned.v[i];
-        json_t *j = json_pack("{so}", "shape", shape_json(net, &net->values.v[l->value].shape));
+        json_t *j = json_object();
+        json_object_set_new(j, "shape", shape_json(net, &net->values.v[l->value].shape));
         if (l->buffer)
             json_object_set_new(j, "buffer", json_true());
         if (l->frozen)
@@ -69,9 +78,7 @@ static json_t *outputs_json(const struct nb_net *net)
     json_t *all = json_object();
     for (size_t i = 0; i < net->outputs.n; i++) {
         const struct nb_output *o = &net->outputs.v[i];
-        json_object_set_new(all, o->name,
-                            json_pack("{so ss}", "shape", shape_json(net, &net->values.v[o->value].shape), "dtype",
-                                      nb_dtype_name(o->dtype)));
+        json_object_set_new(all, o->name, typed_json(net, o->value, o->dtype));
     }
     return all;
 }
@@ -102,11 +109,18 @@ json_t *nb_graph_describe(const struct nb_graph *g, struct nb_error *e)
     pthread_mutex_lock(&g->shared->lock);
     json_t *hidden = hidden_json(g->shared->description);
     pthread_mutex_unlock(&g->shared->lock);
-    json_t *j =
-        json_pack("{ss so so so so so sI so}", "dtype", nb_dtype_name(g->net.dtype), "inputs", inputs_json(&g->net),
-                  "nodes", nodes_json(&g->net), "outputs", outputs_json(&g->net), "losses", losses_json(&g->net),
-                  "learned", learned, "learned_count", (json_int_t)count, "hides_built_in", hidden);
-    if (!j)
-        nb_fail_memory(e);
-    return j;
+    json_t *j = json_object();
+    int bad = json_object_set_new(j, "dtype", json_string(nb_dtype_name(g->net.dtype)));
+    bad |= json_object_set_new(j, "inputs", inputs_json(&g->net));
+    bad |= json_object_set_new(j, "nodes", nodes_json(&g->net));
+    bad |= json_object_set_new(j, "outputs", outputs_json(&g->net));
+    bad |= json_object_set_new(j, "losses", losses_json(&g->net));
+    bad |= json_object_set_new(j, "learned", learned);
+    bad |= json_object_set_new(j, "learned_count", json_integer(count));
+    bad |= json_object_set_new(j, "hides_built_in", hidden);
+    if (!bad)
+        return j;
+    json_decref(j);
+    nb_fail_memory(e);
+    return NULL;
 }

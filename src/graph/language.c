@@ -82,6 +82,8 @@ static int check_dim(struct text *t, json_t *dim, bool first, struct nb_error *e
         struct nb_error why = {0};
         struct nb_expr *x = nb_formula_parse(json_string_value(dim), t->arena, &why);
         struct dim_names names = {t, e};
+        if (!x && why.code != NB_E_formula_syntax)
+            return *e = why, -1;
         if (!x)
             return nb_fail(e, NB_E_bad_dim, "a dimension is a whole number >= 1, a symbol or a formula of them: %.300s",
                            why.detail);
@@ -566,8 +568,9 @@ static int check_recursion(json_t *modules, struct nb_arena *a, struct nb_error 
     json_t *def, *graph = json_object();
     int bad = graph ? 0 : nb_fail_memory(e);
     json_object_foreach (modules, key, def) {
-        json_t *uses = json_array();
-        if (!bad && (!uses || json_object_set_new(graph, key, json_pack("{so}", "in", uses))))
+        json_t *uses = json_array(), *node = json_object();
+        int lost = json_object_set_new(node, "in", uses);
+        if (json_object_set_new(graph, key, node) || lost)
             bad = nb_fail_memory(e);
         if (!bad)
             bad = add_definition_uses(uses, modules, def, e);

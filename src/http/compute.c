@@ -127,28 +127,42 @@ static int compute(struct nb_request *rq, struct nb_reply *rp, const struct verb
     int type = nb_accept(rq, types, e);
     if (type < 0 || v->run(ask->g, &ask->check.run, rq->arena, &r, e))
         return -1;
-    rp->vary = true;
     if (type == 0)
         return reply_json(rq, v, ask, &r, rp, e);
     rp->type = types[type];
     return reply_safetensors(rq, v, ask, &r, rp, e);
 }
 
-static struct nb_asked *read_stored(struct nb_request *rq, const struct verb *v, struct nb_error *e)
+/* A polling thread takes a graph only if it is in memory. */
+static int take_graph(struct nb_request *rq, struct nb_graph **g, struct nb_error *e)
 {
-    struct nb_graph *g = nb_stored_graph(rq, NULL, e);
-    struct nb_asked *ask = g ? nb_decode(rq, v->verb, e) : NULL;
-    if (ask)
-        ask->g = g;
-    return ask;
+    if (rq->on_worker)
+        return (*g = nb_stored_graph(rq, NULL, e)) ? 0 : -1;
+    *g = nb_store_peek(rq->store, rq->path[0]);
+    return *g ? nb_keep_graph(rq, *g, e) : NB_TO_WORKER;
+}
+
+/* Reads the request into rq->state, once. */
+static int prepare(struct nb_request *rq, const struct verb *v, struct nb_error *e)
+{
+    struct nb_graph *g;
+    int r = rq->state ? 0 : take_graph(rq, &g, e);
+    if (r || rq->state)
+        return r;
+    struct nb_asked *ask = nb_decode(rq, v->verb, e);
+    if (!ask)
+        return -1;
+    ask->g = g;
+    rq->state = ask;
+    return 0;
 }
 
 static int of_stored(struct nb_request *rq, struct nb_reply *rp, const struct verb *v, struct nb_error *e)
 {
-    struct nb_asked *ask = rq->state ? rq->state : read_stored(rq, v, e);
-    if (!ask)
-        return -1;
-    rq->state = ask;
+    int r = prepare(rq, v, e);
+    if (r)
+        return r;
+    struct nb_asked *ask = rq->state;
     if (!rq->on_worker && nb_graph_cost(ask->g, &ask->check.run.inputs) * v->cost > (double)nb_limits.inline_work)
         return NB_TO_WORKER;
     return compute(rq, rp, v, ask, e) ? nb_stored_place(e) : 0;

@@ -164,6 +164,13 @@ struct nb_graph *nb_store_get(struct nb_store *s, const char *name, struct nb_en
     return g;
 }
 
+struct nb_graph *nb_store_peek(struct nb_store *s, const char *name)
+{
+    struct nb_entry now;
+    struct nb_graph *g;
+    return look(s, name, &now, &g) ? g : NULL;
+}
+
 int nb_store_list(struct nb_store *s, struct nb_arena *a, struct nb_entry **list, size_t *n, struct nb_error *e)
 {
     pthread_mutex_lock(&s->memory);

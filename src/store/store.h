@@ -31,6 +31,8 @@ int nb_store_parameters(struct nb_store *s, const char *name, const struct nb_te
                         struct nb_entry *info, struct nb_error *e);
 /* A counted snapshot; info may be NULL. unknown_graph. */
 struct nb_graph *nb_store_get(struct nb_store *s, const char *name, struct nb_entry *info, struct nb_error *e);
+/* The same without waiting for the disk: NULL if it is not in memory, whatever the reason. */
+struct nb_graph *nb_store_peek(struct nb_store *s, const char *name);
 /* All entries by name; owned by the arena. */
 int nb_store_list(struct nb_store *s, struct nb_arena *a, struct nb_entry **list, size_t *n, struct nb_error *e);
 
