@@ -80,7 +80,8 @@ static int walk(int argc, char **argv, const struct option *list, bool set, stru
 
 static int read_options(int argc, char **argv, struct asked *asked, struct nb_error *e)
 {
-    const struct option *list = long_options();
+    static const struct option *list;
+    list = long_options();
     *asked = (struct asked){.command = -1, .file = getenv("NABLAD_CONFIG")};
     nb_options_defaults();
     if (!list)

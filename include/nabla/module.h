@@ -140,7 +140,8 @@ struct nb_module {
     int (*infer)(struct nb_infer *s, struct nb_error *e);
     int (*forward)(const struct nb_call *c, struct nb_error *e);
     int (*backward)(const struct nb_call *c, struct nb_error *e);
-    const char *no_backward; /* why backward is NULL: the derivative is 0 wherever it exists, ... */
+    const char *(*warning)(const void *args); /* what a reply should say when it is used like this, or NULL */
+    const char *no_backward;                  /* why backward is NULL: the derivative is 0 wherever it exists, ... */
 
     const struct nb_kink *kinks; /* ended by .where NULL; NULL: smooth */
     const char *jacobian;        /* letters of modules.md: P R C A W D */

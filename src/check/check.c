@@ -126,6 +126,7 @@ static int judge_entry(struct checker *k, const struct tensor *t, size_t i, stru
     int now = severity(&r);
     if (i == 0 || now > *worst || (now == *worst && r.error > out->largest_error)) {
         *worst = now;
+        out->judged = true;
         note_worst(out, t, i, &x, &r);
         out->reason = r.reason;
     }
@@ -164,8 +165,9 @@ static int check_tensor(struct checker *k, const char *name, int leaf, struct nb
                 return -1;
             continue;
         }
-        out->wrong += !isfinite(t.candidate[i]);
-        out->cannot_tell += isfinite(t.candidate[i]) != 0;
+        bool wrong = finite && !isfinite(t.candidate[i]); /* a gradient may be NaN where the forward is */
+        out->wrong += wrong;
+        out->cannot_tell += !wrong;
         out->reason = out->wrong ? "not_finite" : finite ? "zero_cotangent" : "forward_not_finite";
     }
     sum_up(out, k);
@@ -317,6 +319,8 @@ static int judge_all(struct checker *k, struct nb_error *e)
             k->v->verdict = k->v->v[i].verdict;
     }
     k->v->evaluations = k->oracle.evaluations;
+    if (nb_graph_warnings(&k->p->plan, k->arena, &k->v->warnings, e))
+        return -1;
     return name_formula(k, e);
 }
 

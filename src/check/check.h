@@ -19,6 +19,7 @@ struct nb_checked {
     enum nb_verdict verdict;
     const char *reason;                        /* why not right, or NULL */
     int64_t right, wrong, cannot_tell, silent; /* entries; silent: nothing reacts and the candidate is 0 */
+    bool judged;                               /* by the oracles: what follows holds */
     double largest_error;                      /* |candidate - oracle| relative to the larger of the two */
     struct nb_shape worst;                     /* index of the worst entry: rank and the indices in dim */
     double got, expected;                      /* candidate and oracle there */

@@ -143,7 +143,7 @@ static int ask_outputs(struct asking *q, struct nb_error *e)
     return 0;
 }
 
-static int fail_choose_loss(const struct nb_net *net, const char *asked, struct nb_error *e)
+static int fail_choose_loss(const struct nb_net *net, const char *asked, bool other, struct nb_error *e)
 {
     char all[300] = "";
     for (size_t i = 0; i < net->losses.n; i++) {
@@ -156,17 +156,18 @@ static int fail_choose_loss(const struct nb_net *net, const char *asked, struct 
                nb_at(e, "loss");
     if (*all)
         return nb_fail(e, NB_E_missing_key, "the graph has several losses; choose one with \"loss\": %s", all);
-    return nb_fail(e, NB_E_missing_key, "the graph has no loss; give \"cotangents\" for its outputs");
+    return nb_fail(e, NB_E_missing_key, "the graph has no loss%s",
+                   other ? "; give \"cotangents\" for its outputs" : "");
 }
 
-static int ask_loss(struct asking *q, struct nb_error *e)
+static int ask_loss(struct asking *q, bool other, struct nb_error *e)
 {
     const char *name = q->run->loss;
     size_t i = 0;
     while (name && i < q->net->losses.n && strcmp(q->net->losses.v[i].name, name))
         i++;
     if (i == q->net->losses.n || (!name && q->net->losses.n != 1))
-        return fail_choose_loss(q->net, name, e);
+        return fail_choose_loss(q->net, name, other, e);
     q->p->loss = (int)i;
     return 0;
 }
@@ -276,7 +277,7 @@ static int ask_wrt(struct asking *q, struct nb_error *e)
 
 static int ask_backward(struct asking *q, struct nb_error *e)
 {
-    if (q->run->cotangents_given ? ask_cotangents(q, e) : ask_loss(q, e))
+    if (q->run->cotangents_given ? ask_cotangents(q, e) : ask_loss(q, true, e))
         return -1;
     if (q->p->loss >= 0 && add_want(q->arena, &q->wants->seed, &q->wants->nseed, q->net->losses.v[q->p->loss].value, e))
         return -1;
@@ -305,7 +306,7 @@ static int ask_all(struct asking *q, enum nb_ask ask, struct nb_error *e)
 {
     if (check_fed_names(q->net, &q->run->inputs, e))
         return -1;
-    if (ask == NB_ASK_LOSS && ask_loss(q, e))
+    if (ask == NB_ASK_LOSS && ask_loss(q, false, e))
         return -1;
     if (ask == NB_ASK_BACKWARD && ask_backward(q, e))
         return -1;

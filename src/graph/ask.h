@@ -25,6 +25,8 @@ void nb_planned_unref(struct nb_planned *p);
 /* The cotangents of the plan's seeds in dtype: from the request, or 1 for a loss. */
 int nb_graph_cotangents(const struct nb_planned *p, const struct nb_run *run, enum nb_dtype dtype, struct nb_arena *a,
                         void ***cotangent, struct nb_error *e);
+/* What the modules that ran have to say: "node: sentence". */
+int nb_graph_warnings(const struct nb_plan *p, struct nb_arena *a, struct nb_strings_list *l, struct nb_error *e);
 struct nb_fed nb_graph_fed(const struct nb_graph *g, const struct nb_run *run);
 
 #endif

@@ -168,22 +168,23 @@ static int add_weights(struct nb_scope *s, const struct nb_module *m, const void
     return 0;
 }
 
-/* The noise port, if it is open: an input drawn from the seed. */
+/* The noise port, if it is open: an input drawn from the seed. Where nothing is drawn it may still be fed. */
 static int open_noise(struct nb_builder *b, const struct nb_module *m, const struct nb_infer *f, const char *probe,
                       int *in, struct nb_error *e)
 {
     for (int i = 0; i < f->nin; i++) {
         const struct nb_port *p = port_at(m, i);
-        if (in[i] >= 0 || !p || !(p->flags & NB_NOISE) || f->noise_off)
+        if (in[i] >= 0 || !p || !(p->flags & NB_NOISE))
             continue;
         struct nb_net *net = b->net;
         const char *name = nb_sprintf(b->arena, e, "%s/%s", probe, p->name);
         if (!name || nb_grow(b->arena, &net->inputs.v, net->inputs.n, &net->inputs.cap, sizeof *net->inputs.v, e))
             return -1;
-        if ((in[i] = nb_add_value(b, NB_V_INPUT, &f->noise, false, (int)net->inputs.n, e)) < 0)
+        int v = nb_add_value(b, NB_V_INPUT, &f->noise, false, (int)net->inputs.n, e);
+        if (v < 0)
             return -1;
-        net->inputs.v[net->inputs.n++] =
-            (struct nb_input){name, in[i], net->dtype, NB_BERNOULLI, f->noise_p, false, false};
+        in[i] = f->noise_off ? -1 : v;
+        net->inputs.v[net->inputs.n++] = (struct nb_input){name, v, net->dtype, NB_BERNOULLI, f->noise_p, false, false};
     }
     return 0;
 }

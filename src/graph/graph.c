@@ -110,6 +110,19 @@ static int fill_parameters(struct nb_graph *g, const struct nb_tensors *given, c
     return 0;
 }
 
+/* 0.2 as 0.2: fewer digits if they read back the same, else all. */
+static char *shortest_text(json_t *description)
+{
+    char *text = json_dumps(description, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    json_t *again = text ? json_loads(text, 0, NULL) : NULL;
+    bool same = again && json_equal(again, description);
+    json_decref(again);
+    if (same)
+        return text;
+    free(text);
+    return json_dumps(description, JSON_COMPACT | JSON_REAL_PRECISION(17));
+}
+
 static struct nb_shared *shared_new(json_t *description, struct nb_error *e)
 {
     struct nb_shared *s = calloc(1, sizeof *s);
@@ -118,7 +131,7 @@ static struct nb_shared *shared_new(json_t *description, struct nb_error *e)
     s->count = 1;
     pthread_mutex_init(&s->lock, NULL);
     s->description = json_incref(description);
-    s->text = json_dumps(description, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    s->text = shortest_text(description);
     return s;
 }
 
@@ -262,6 +275,19 @@ static int note(struct nb_arena *a, struct nb_strings_list *l, const char *text,
     return 0;
 }
 
+int nb_graph_warnings(const struct nb_plan *p, struct nb_arena *a, struct nb_strings_list *l, struct nb_error *e)
+{
+    for (int k = 0; k < p->nsteps; k++) {
+        const struct nb_op *op = &p->net.ops.v[p->step[k]];
+        const struct nb_module *m = nb_op_module(op, NB_F64);
+        const char *text = m->warning ? m->warning(op->args) : NULL;
+        char *line = text ? nb_sprintf(a, e, "%s (%s): %s", op->node, m->type, text) : NULL;
+        if (text && (!line || note(a, l, line, e)))
+            return -1;
+    }
+    return 0;
+}
+
 static int check_integer(double v, enum nb_dtype d)
 {
     double low = d == NB_BOOL ? 0 : d == NB_I32 ? INT32_MIN : -9007199254740992.0;
@@ -355,6 +381,8 @@ static int answer(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run,
         (nb_graph_cotangents(p, run, s.dtype, a, &cotangent, e) || nb_session_backward(&s, cotangent, e)))
         return -1;
     take_loss(p, &s, r);
+    if (nb_graph_warnings(&p->plan, a, &r->warnings, e))
+        return -1;
     return take_outputs(p, &s, a, r, e) || (ask == NB_ASK_BACKWARD && take_gradients(p, &s, a, r, e)) ? -1 : 0;
 }
 

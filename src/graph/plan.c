@@ -575,6 +575,7 @@ int nb_plan_make(const struct nb_net *net, const struct nb_wants *wants, struct 
     if (!pl.needed || !pl.reach || !pl.arrives || !pl.seeded || !pl.op_needed || !pl.given_needed)
         return -1;
     mark_needed(&pl);
+    p->needed = pl.needed;
     if (check_all_known(&pl, e) || make_steps(&pl, e) || (wants->nseed && plan_backward(&pl, e)))
         return -1;
     return place_all(&pl, e);

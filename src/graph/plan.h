@@ -31,6 +31,7 @@ struct nb_plan {
     int nsteps, *step; /* forward operations */
     int nback;
     struct nb_back *back;
+    bool *needed;   /* per value: something reads it, or it was asked for */
     size_t *at;     /* per value: offset of its numbers, NB_NOWHERE if they lie elsewhere */
     int *root;      /* per value: the value whose numbers it shares */
     size_t *grad;   /* per value: offset of its gradient, or NB_NOWHERE */

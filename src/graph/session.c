@@ -159,8 +159,8 @@ static int bring_input(struct nb_session *s, const struct nb_input *in, const st
     const struct nb_tensor *t = fed->inputs ? nb_tensors_find(fed->inputs, in->name) : NULL;
     if (t)
         return bring_fed(s, in, t, a, e);
-    if (in->sample == NB_FED || !nb_shape_known(&s->plan->net.values.v[in->value].shape))
-        return 0; /* not needed: the plan has looked */
+    if (in->sample == NB_FED || !s->plan->needed[in->value])
+        return 0; /* what is needed and not fed was refused by the plan */
     *drew = true;
     return draw_noise(s, in, fed->seed, a, e);
 }

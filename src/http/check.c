@@ -30,9 +30,11 @@ static void put_checked(struct nb_writer *w, const struct nb_checked *c)
     nb_w_whole_at(w, "right", c->right);
     nb_w_whole_at(w, "wrong", c->wrong);
     nb_w_whole_at(w, "cannot_tell", c->cannot_tell);
-    nb_w_number_at(w, "largest_error", c->largest_error);
-    if (c->right + c->wrong + c->cannot_tell > 0)
+    nb_w_whole_at(w, "silent", c->silent);
+    if (c->judged) {
+        nb_w_number_at(w, "largest_error", c->largest_error);
         put_worst(w, c);
+    }
     if (c->place)
         nb_w_string_at(w, "place", c->place);
     nb_w_close(w, '}');
@@ -52,7 +54,7 @@ static void put_machine(struct nb_writer *w)
 /* "fc.weight: 3 of 12 entries wrong", for one tensor that is not right. */
 static int tell_one(struct nb_text *t, const struct nb_checked *c, struct nb_error *e)
 {
-    int64_t of = c->right + c->wrong + c->cannot_tell, n = c->verdict == NB_WRONG ? c->wrong : c->cannot_tell;
+    int64_t of = nb_count(&c->shape), n = c->verdict == NB_WRONG ? c->wrong : c->cannot_tell;
     char count[100];
     snprintf(count, sizeof count, ": %" PRId64 " of %" PRId64 " entries %s", n, of,
              c->verdict == NB_WRONG ? "wrong" : "cannot be told");
@@ -91,6 +93,8 @@ static void put_point(struct nb_writer *w, const struct nb_check *c, const struc
     nb_w_string_at(w, "seed", nb_seed_text(c->run.seed, seed));
     if (v->point.n)
         nb_w_tensors_at(w, "point", &v->point);
+    if (v->cotangents.n)
+        nb_w_tensors_at(w, "cotangents", &v->cotangents);
 }
 
 static int reply(struct nb_request *rq, const struct nb_asked *ask, const struct nb_verdicts *v, struct nb_reply *rp,

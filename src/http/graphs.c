@@ -100,7 +100,7 @@ int nb_op_createGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_erro
     if (!g)
         return -1;
     if (nb_store_create(rq->store, ask->name, g, &info, e))
-        return e->code == NB_E_bad_name && !*e->pointer ? nb_at(e, "name") : -1;
+        return (e->code == NB_E_bad_name || e->code == NB_E_graph_exists) && !*e->pointer ? nb_at(e, "name") : -1;
     rp->status = 201;
     return reply_entry(rq, rp, ask, g, &info, e);
 }

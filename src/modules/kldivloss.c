@@ -46,6 +46,12 @@ static const struct nb_terms terms = {value, slope, false, false};
 
 NB_TERMS_LOSS(terms)
 
+static const char *warning(const void *args)
+{
+    bool mean = ((const struct args *)args)->reduction == NB_MEAN;
+    return mean ? "reduction mean divides by the number of entries; the divergence itself is batchmean" : NULL;
+}
+
 static const struct nb_arg args[] = {
     NB_REDUCTION(struct args, NB_MEAN),
     {"log_target", NB_ARG_BOOL, offsetof(struct args, log_target), 0, 0, 0, 0, NULL,
@@ -71,6 +77,7 @@ const struct nb_module NB(nb_module_kldivloss)[] = {
         .formula = "y = t\\,(\\ln t - x);\\quad \\text{log\\_target: } y = e^t (t - x)",
         .derivative = "dx = -g\\,t,\\ dt = g\\,(\\ln t + 1 - x);\\quad "
                       "\\text{log\\_target: } dx = -g\\,e^t,\\ dt = g\\,e^t (t - x + 1)",
+        .warning = warning,
         .note = "The divergence itself is reduction batchmean; the default, mean, divides by the number of classes as "
                 "well. A term of probability 0 is 0, also where x is -infinity (PyTorch 1.13 gives NaN there).",
         .args = args,

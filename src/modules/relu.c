@@ -32,6 +32,12 @@ static const struct nb_arg relu_args[] = {
 };
 static const struct nb_kink relu_kinks[] = {{"x = 0", "0"}, {0}};
 
+static const char *relu_warning(const void *args)
+{
+    bool plain = ((const struct relu *)args)->rule == PLAIN;
+    return plain ? NULL : "this rule gives a picture, not a derivative";
+}
+
 /* ---- LeakyReLU -------------------------------------------------------------------------------------------------- */
 
 struct leaky {
@@ -74,6 +80,7 @@ const struct nb_module NB(nb_module_relu)[] = {
         .formula = "y = \\max(x, 0)",
         .derivative = "dx = g \\, 1[x > 0]",
         .source = "The value 0 at 0 is the best for gradient descent: Bertoin, Bolte, Gerchinovitz, Pauwels 2021.",
+        .warning = relu_warning,
         .note = "rule deconvnet returns max(g, 0) and guided returns 1[x > 0] max(g, 0): pictures, not derivatives; "
                 "a check calls them wrong. Higher learning rates kill units, lower ones help.",
         .args = relu_args,

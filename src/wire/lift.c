@@ -219,6 +219,11 @@ static double *place(struct lifter *l, struct shape *s)
     return NULL;
 }
 
+static bool begins_number(char c)
+{
+    return c == '-' || (c >= '0' && c <= '9');
+}
+
 /* A number and those that follow it in the same array. Stops behind the last. */
 static int read_numbers(struct lifter *l, struct shape *s)
 {
@@ -235,10 +240,12 @@ static int read_numbers(struct lifter *l, struct shape *s)
         l->p = q;
         if (*q != ',' || !s->depth)
             return 0;
-        q += q[1] == ' ' ? 2 : 1;
-        if (*q != '-' && (*q < '0' || *q > '9'))
+        if (begins_number(q[1])) /* branches, which are guessed, not a sum that the next number waits for */
+            l->p = q + 1;
+        else if (q[1] == ' ' && begins_number(q[2]))
+            l->p = q + 2;
+        else
             return 0; /* the comma is seen once more */
-        l->p = q;
         ++*index;
     }
 }
@@ -336,8 +343,7 @@ static int read_entries(struct lifter *l, struct shape *s)
         int empty = open_arrays(l, s);
         if (empty < 0)
             return -1;
-        bool number = *l->p == '-' || (*l->p >= '0' && *l->p <= '9');
-        if (!empty && (number ? read_numbers(l, s) : read_word(l, s)))
+        if (!empty && (begins_number(*l->p) ? read_numbers(l, s) : read_word(l, s)))
             return -1;
         more = behind_value(l, s);
         if (more < 0)

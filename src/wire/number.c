@@ -18,6 +18,8 @@ struct decimal {
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the digits are taken from eight bytes at once");
 #define EACH(byte) (0x0101010101010101u * (byte)) /* eight times the byte; the first of the text is the lowest */
 
+static const double ten[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 static const uint64_t small_tens[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
 
 /* Eight bytes of a text, zeros beyond its end. */
@@ -46,15 +48,26 @@ static inline uint64_t spell(uint64_t x)
            32;
 }
 
+/* Marks, by their highest bit, the bytes that are no digit. x: eight characters, xor EACH('0'). */
+static inline uint64_t others(uint64_t x)
+{
+    return ((x + EACH(0x76)) | x) & EACH(0x80);
+}
+
+/* Appends the n < 8 digits in front of the first mark to m. */
+static inline uint64_t append(uint64_t m, uint64_t x, int n)
+{
+    return m * small_tens[n] + spell(x << 8 * (7 - n) << 8);
+}
+
 /* Appends the digits at p to *m, eight at once, without a branch for how many the last time. Returns where they end. */
 static inline const char *digits(const char *p, const char *end, uint64_t *m)
 {
     for (;; p += 8) {
         uint64_t x = load(p, end) ^ EACH('0');
-        uint64_t other = ((x + EACH(0x76)) | x) & EACH(0x80); /* set in bytes that are no digit */
-        if (other) {
-            int n = __builtin_ctzll(other) / 8;
-            *m = *m * small_tens[n] + spell(x << 8 * (7 - n) << 8);
+        if (others(x)) {
+            int n = __builtin_ctzll(others(x)) / 8;
+            *m = append(*m, x, n);
             return p + n;
         }
         *m = *m * small_tens[8] + spell(x);
@@ -124,8 +137,6 @@ static bool multiply(uint64_t m, ptrdiff_t e, double *v)
 
 static inline bool fast(const struct decimal *d, double *v)
 {
-    static const double ten[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     if (d->digits > 19)
         return false;
     if (d->m <= (uint64_t)1 << 53 && d->e >= -22 && d->e <= 22) {
@@ -136,7 +147,8 @@ static inline bool fast(const struct decimal *d, double *v)
     return d->m && multiply(d->m, d->e, v);
 }
 
-const char *nb_number(const char *p, const char *end, double *value)
+/* The number at p, whatever it looks like. */
+static __attribute__((noinline)) const char *read_any(const char *p, const char *end, double *value)
 {
     struct decimal d;
     const char *q = read_decimal(p, end, &d);
@@ -148,4 +160,41 @@ const char *nb_number(const char *p, const char *end, double *value)
     else
         *value = strtod(p, NULL); /* reads the same characters: what follows a JSON number never continues it */
     return q;
+}
+
+/* [-]d.d..., at most 15 digits behind the point, as most numbers are: no loop, no call. NULL: it looks different. The
+ * next number waits for the end of this one, so the way there is short: both places where the digits may be are read.
+ */
+static inline const char *read_usual(const char *p, double *value)
+{
+    uint64_t x, signed_x;
+    bool negative = *p == '-';
+    memcpy(&x, p + 2, 8);
+    memcpy(&signed_x, p + 3, 8);
+    x = (negative ? signed_x : x) ^ EACH('0');
+    p += negative;
+    uint64_t m = (uint64_t)(*p - '0');
+    if (m > 9 || p[1] != '.')
+        return NULL;
+    const char *q = p + 2;
+    if (!others(x)) {
+        m = m * small_tens[8] + spell(x);
+        memcpy(&x, q += 8, 8);
+        x ^= EACH('0');
+        if (!others(x))
+            return NULL;
+    }
+    int n = __builtin_ctzll(others(x)) / 8;
+    m = append(m, x, n);
+    q += n;
+    double v = (double)(int64_t)m / ten[q - p - 2];
+    *value = negative ? -v : v;
+    return q == p + 2 || (*q | 0x20) == 'e' || m > (uint64_t)1 << 53 ? NULL : q;
+}
+
+const char *nb_number(const char *p, const char *end, double *value)
+{
+    enum { MOST = 20 }; /* characters that read_usual looks at */
+    const char *q = end - p < MOST ? NULL : read_usual(p, value);
+    return q ? q : read_any(p, end, value);
 }
