@@ -2,7 +2,7 @@
  * rounds, in CPU time, which a busy machine disturbs least. Lines that begin with `bare` do the same with cblas and
  * plain loops alone. bench/kernels.py is PyTorch's side.
  *
- *     bench/kernels [ROUNDS]        0: only the first line, about the machine */
+ *     bench/kernels [ROUNDS [PART OF A NAME]]        0 rounds: only the first line, about the machine */
 #define NB_BUILD 0
 #include "graph/ask.h"
 #include "nabla/blas.h"
@@ -271,6 +271,15 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static int only(struct timed *t, int n, const char *part)
+{
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (strstr(t[i].name, part))
+            t[kept++] = t[i];
+    return kept;
+}
+
 static void time_all(struct timed *t, int n, int rounds)
 {
     for (int r = 0; r < rounds; r++)
@@ -308,6 +317,6 @@ int main(int argc, char **argv)
     t[n++] = (struct timed){"number_lift", run_lift, &numbers, NUMBERS, {0}};
     t[n++] = (struct timed){"number_strtod", run_strtod, &numbers, NUMBERS, {0}};
     t[n++] = (struct timed){"number_jansson", run_jansson, &numbers, NUMBERS, {0}};
-    time_all(t, n, rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds);
+    time_all(t, only(t, n, argc > 2 ? argv[2] : ""), rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds);
     return 0;
 }

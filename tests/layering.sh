@@ -37,10 +37,10 @@ only openblas 'core/(kernel|blas)\.c'
 # what a complex build would misread: a modulus, a conjugate
 found=$(grep -nE '\b(fabsf?|fmaxf?|fminf?|cabs|conj|creal|cimag)\(' src/modules/*.c src/modules/*.h) && say "not for three builds: $found"
 found=$(grep -rnE 'ffast-math|ConjTrans' configure.ac Makefile.am src) && say "forbidden: $found"
-ls src/*/*.[ch] | grep -E '/(utils?|common|helpers?|misc)\.[ch]$' && say 'a file says nothing by its name'
+found=$(find src include | grep -E '/(utils?|common|helpers?|misc)\.[ch]$') && say "a file says nothing by its name: $found"
 
 # every module file is in modules.am, and the other way round
-on_disk=$(ls src/modules/*.c | LC_ALL=C sort)
+on_disk=$(find src/modules -name '*.c' | LC_ALL=C sort)
 listed=$(grep -o 'src/modules/[a-z0-9_]*\.c' src/modules/modules.am | LC_ALL=C sort)
 [ "$on_disk" = "$listed" ] || say "modules.am and src/modules differ"
 exit $bad

@@ -71,11 +71,13 @@ typedef double _Complex nb_sum;
 /* glibc's vector versions are found through these declarations. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wredundant-decls"
+/* clang-format off */
 #define NB_DECLARE(f) extern nb_real NB_M(f)(nb_real) NB_VECTOR;
-NB_DECLARE(exp)
-NB_DECLARE(log) NB_DECLARE(sin) NB_DECLARE(cos) NB_DECLARE(tan) NB_DECLARE(asin) NB_DECLARE(acos) NB_DECLARE(atan)
-    NB_DECLARE(sinh) NB_DECLARE(cosh) NB_DECLARE(tanh) NB_DECLARE(erf) NB_DECLARE(erfc) NB_DECLARE(expm1)
-        NB_DECLARE(log1p) extern nb_real NB_M(pow)(nb_real, nb_real) NB_VECTOR;
+NB_DECLARE(exp) NB_DECLARE(log) NB_DECLARE(sin) NB_DECLARE(cos) NB_DECLARE(tan) NB_DECLARE(asin) NB_DECLARE(acos)
+NB_DECLARE(atan) NB_DECLARE(sinh) NB_DECLARE(cosh) NB_DECLARE(tanh) NB_DECLARE(erf) NB_DECLARE(erfc)
+NB_DECLARE(expm1) NB_DECLARE(log1p)
+    /* clang-format on */
+    extern nb_real NB_M(pow)(nb_real, nb_real) NB_VECTOR;
 extern nb_real NB_M(atan2)(nb_real, nb_real) NB_VECTOR;
 #undef NB_DECLARE
 #pragma GCC diagnostic pop
@@ -97,9 +99,10 @@ static inline nb_real nb_atan2(nb_real y, nb_real x)
 {
     return NB_M(atan2)(y, x);
 }
-NB_WRAP(exp)
-NB_WRAP(log) NB_WRAP(sqrt) NB_WRAP(sin) NB_WRAP(cos) NB_WRAP(tan) NB_WRAP(asin) NB_WRAP(acos) NB_WRAP(atan)
-    NB_WRAP(sinh) NB_WRAP(cosh) NB_WRAP(tanh) NB_WRAP(erf) NB_WRAP(erfc) NB_WRAP(expm1) NB_WRAP(log1p)
+/* clang-format off */
+NB_WRAP(exp) NB_WRAP(log) NB_WRAP(sqrt) NB_WRAP(sin) NB_WRAP(cos) NB_WRAP(tan) NB_WRAP(asin) NB_WRAP(acos)
+NB_WRAP(atan) NB_WRAP(sinh) NB_WRAP(cosh) NB_WRAP(tanh) NB_WRAP(erf) NB_WRAP(erfc) NB_WRAP(expm1) NB_WRAP(log1p)
+/* clang-format on */
 #else
 #define NB_WRAP(f)                                                                                                     \
     static inline nb_real nb_##f(nb_real x)                                                                            \
@@ -110,9 +113,10 @@ static inline double nb_re(nb_real x)
 {
     return creal(x);
 }
-NB_WRAP(exp)
-NB_WRAP(sin) NB_WRAP(cos) NB_WRAP(tan) NB_WRAP(asin) NB_WRAP(acos) NB_WRAP(atan) NB_WRAP(sinh) NB_WRAP(cosh)
-    NB_WRAP(tanh)
+/* clang-format off */
+NB_WRAP(exp) NB_WRAP(sin) NB_WRAP(cos) NB_WRAP(tan) NB_WRAP(asin) NB_WRAP(acos) NB_WRAP(atan) NB_WRAP(sinh)
+NB_WRAP(cosh) NB_WRAP(tanh)
+    /* clang-format on */
     /* C has no complex version of these; exact identities or, for erf and erfc, the first order around the real axis
      * (src/core/num.c). */
     nb_real nb_sqrt(nb_real x);
@@ -149,10 +153,20 @@ static inline nb_real nb_sigmoid(nb_real x)
     nb_real z = nb_exp(-nb_abs(x));
     return (nb_re(x) >= 0 ? (nb_real)1 : z) / (1 + z);
 }
+/* log1p(z) for z in [0, 1]. In float 2 artanh(z/(2+z)) as a series of 7 terms: two times as fast, as exact. */
+static inline nb_real nb_log1p_unit(nb_real z)
+{
+#if NB_BUILD == 0
+    nb_real s = z / (2 + z), t = s * s;
+    return s * (2 + t * (2 / 3.f + t * (2 / 5.f + t * (2 / 7.f + t * (2 / 9.f + t * (2 / 11.f + t * (2 / 13.f)))))));
+#else
+    return nb_log1p(z);
+#endif
+}
 /* ln(1+e^x) = max(x,0) + log1p(e^-|x|); at 0 both take the branch of x, whose slopes add up to 1/2. */
 static inline nb_real nb_softplus(nb_real x)
 {
-    return (nb_re(x) < 0 ? (nb_real)0 : x) + nb_log1p(nb_exp(-nb_abs(x)));
+    return (nb_re(x) < 0 ? (nb_real)0 : x) + nb_log1p_unit(nb_exp(-nb_abs(x)));
 }
 
 #endif

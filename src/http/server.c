@@ -159,13 +159,20 @@ static enum MHD_Result run(struct nb_exchange *x)
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-static void note_headers(struct nb_exchange *x, const struct nb_headers *h)
+static const char *kept(struct nb_exchange *x, const char *header)
 {
-    x->rq.accept = h->accept;
-    x->rq.content_type = h->content_type;
-    x->rq.if_match = h->if_match;
+    return header ? nb_strdup(&x->arena, header, &x->e) : NULL;
+}
+
+/* Copies: a worker that is left behind when we stop may outlive the connection. */
+static int note_headers(struct nb_exchange *x, const struct nb_headers *h)
+{
+    x->rq.accept = kept(x, h->accept);
+    x->rq.content_type = kept(x, h->content_type);
+    x->rq.if_match = kept(x, h->if_match);
     x->chunked = h->coding != NULL;
     x->length = h->length ? strtoull(h->length, NULL, 10) : 0;
+    return x->e.code ? -1 : 0;
 }
 
 static int route(struct nb_exchange *x, const char *method, struct nb_error *e)
@@ -189,8 +196,7 @@ static int judge(struct nb_exchange *x, const char *method, const char *version,
         x->close = true;
         return -1;
     }
-    note_headers(x, &h);
-    return route(x, method, e) || nb_body_begin(x, e) ? -1 : 0;
+    return note_headers(x, &h) || route(x, method, e) || nb_body_begin(x, e) ? -1 : 0;
 }
 
 static enum MHD_Result begin(struct nb_exchange *x, const char *method, const char *version)
