@@ -28,50 +28,48 @@ def options():
     return p.parse_args()
 
 
-def facts(setup):
-    """What `kernels` says of OpenBLAS: core, isa, configuration."""
-    text = subprocess.run([setup.kernels, "0"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return re.match(r"# core (\S+) isa (\S+) (\S+ \S+)", text).groups()
+def first_line(*command):
+    """What a program says of itself: "# core NAME ..." as words."""
+    return subprocess.run([*command, "0"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[1:]
+
+
+def openblas(setup):
+    """The core OpenBLAS chose: in nablad, which mends a bad choice, and in PyTorch."""
+    return first_line(setup.kernels)[1], first_line(setup.python, f"{HERE}/kernels.py")[1]
 
 
 def cpu():
     with open("/proc/cpuinfo") as f:
         text = f.read()
     model = {k: re.search(rf"^{k}\s*: (.*)$", text, re.M).group(1) for k in ("cpu family", "model", "model name")}
-    flags = set(re.search(r"^flags\s*: (.*)$", text, re.M).group(1).split())
-    return f"{model['model name']} (family {model['cpu family']}, model {model['model']})", "avx512f" in flags
+    return f"{model['model name']} (family {model['cpu family']}, model {model['model']})"
 
 
-def cores(found, avx512):
-    """OpenBLAS's own choice; where it does not know the CPU, also the one it should have made."""
-    return [None, "SkylakeX"] if found == "Prescott" and avx512 else [None]
-
-
-def one_pass(setup, core):
+def one_pass(setup, name):
     """Rows for the table, and the lines of the numbers behind them."""
-    os.environ.pop("OPENBLAS_CORETYPE", None)
-    if core:
-        os.environ["OPENBLAS_CORETYPE"] = core
-    name = facts(setup)[0]
-    print(f"OpenBLAS core {name}: kernels ...", file=sys.stderr)
+    print(f"{name}: kernels ...", file=sys.stderr)
     ours, torch = inside.measure(setup)
-    print("servers ...", file=sys.stderr)
+    print(f"{name}: servers ...", file=sys.stderr)
     with tempfile.TemporaryDirectory() as setup.scratch:
         cases, still = servers.measure(setup), standing.measure(setup)
     rows = [*inside.rows(ours, torch), *servers.rows(cases), *standing.rows(*still)]
-    return name, rows, [*inside.times(ours, torch), "", *servers.times(cases)]
+    return rows, ["", f"### The numbers behind it, {name}", "", *inside.times(ours, torch), "", *servers.times(cases)]
 
 
 def report(setup):
-    model, avx512 = cpu()
-    core, isa, blas = facts(setup)
+    """As it comes; and once more with the same core for all, where OpenBLAS chose a bad one for PyTorch."""
+    model = cpu()
+    ours, theirs = openblas(setup)
+    versions = " ".join(first_line(setup.kernels)[2:6] + first_line(setup.python, f"{HERE}/kernels.py")[2:])
     passes, detail = {}, []
-    for wanted in cores(core, avx512):
-        name, passes_rows, lines = one_pass(setup, wanted)
-        passes[name] = passes_rows
-        detail += ["", f"### The numbers behind it, OpenBLAS core {name}", "", *lines]
+    for core in [None] if ours == theirs else [None, ours]:
+        name = f"OpenBLAS core {ours} for all" if core or ours == theirs else f"as it comes ({ours}; PyTorch {theirs})"
+        if core:
+            os.environ["OPENBLAS_CORETYPE"] = core
+        passes[name], lines = one_pass(setup, name)
+        detail += lines
     day = datetime.date.today().isoformat()
-    machine = f"{day}, {os.cpu_count()} cores of {model}, {blas}, vector code {isa}, load {os.getloadavg()[2]:.1f} (15 min)."
+    machine = f"{day}: {os.cpu_count()} cores of {model}; {versions}; load before the end {os.getloadavg()[1]:.1f}."
     return [machine, "", *table.ratios(passes), *detail]
 
 

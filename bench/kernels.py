@@ -2,7 +2,8 @@
 """PyTorch's side of bench/kernels.c: the same cases, one thread, `name nanoseconds`, medians of interleaved rounds, in
 CPU time.
 
-    bench/kernels.py [ROUNDS]"""
+    bench/kernels.py [ROUNDS]        0: only the first line, about the machine"""
+import ctypes
 import statistics
 import sys
 import time
@@ -59,13 +60,24 @@ def time_once(run):
             return spent / times * 1e9
 
 
-torch.set_num_threads(1)
-torch.manual_seed(0)
-runs = cases()
-taken = {case: [] for case in runs}
-for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5):
-    for case, go in runs.items():
-        taken[case].append(time_once(go))
-print("# torch", torch.__version__)
-for case, ns in taken.items():
-    print(case, f"{statistics.median(ns):.2f}")
+def core():
+    get = ctypes.CDLL("libopenblas.so.0").openblas_get_corename
+    get.restype = ctypes.c_char_p
+    return get().decode()
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    print("# core", core(), "torch", torch.__version__)
+    runs = cases() if rounds else {}
+    taken = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            taken[name].append(time_once(run))
+    for name, ns in taken.items():
+        print(name, f"{statistics.median(ns):.2f}")
+
+
+main()

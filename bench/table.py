@@ -32,8 +32,8 @@ def head(cells):
 
 
 def ratios(passes):
-    """passes: OpenBLAS core -> rows, the same in each."""
-    out = head(["", "aim", *(f"OpenBLAS core {core}" for core in passes)])
+    """passes: how it was measured -> rows, the same in each."""
+    out = head(["", "aim", *passes])
     for rows in zip(*passes.values()):
         out.append(line([rows[0].what, rows[0].aim_text(), *(r.cells() for r in rows)]))
     return out

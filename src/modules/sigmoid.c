@@ -32,7 +32,7 @@ static const struct nb_case silu_cases[] = {
 
 /* ---- Softplus --------------------------------------------------------------------------------------------------- */
 
-NB_POINTWISE(softplus, BETA, nb_softplus(beta *x) / beta, nb_sigmoid(beta *x))
+NB_POINTWISE(softplus, BETA, nb_softplus(beta *x) * (1 / beta), nb_sigmoid(beta *x))
 
 static const struct nb_arg softplus_args[] = {
     {"beta", NB_ARG_REAL, offsetof(struct beta, beta), 1, 0, INFINITY, NB_MIN_OPEN | NB_MAX_OPEN, NULL, "sharpness"},
