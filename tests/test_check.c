@@ -203,6 +203,41 @@ START_TEST(test_held_and_moving)
 }
 END_TEST
 
+/* A confident classifier: its loss is 1e-8 made of terms of size 10, and the rounding of those is not the user's fault.
+ * Whatever the seed, a right gradient is not called wrong. */
+START_TEST(test_confident)
+{
+    struct nb_graph *g = make_good("{'inputs': {'x': ['B', 6], 'y': {'shape': ['B'], 'dtype': 'int64'}}, 'nodes': "
+                                   "{'l': {'op': 'Linear', 'in': 'x',"
+                                   "'out_features': 4}, 'loss': {'op': 'CrossEntropyLoss', 'in': ['l', 'y']}}, "
+                                   "'outputs': ['loss'], 'params': {'l.weight':"
+                                   "{'init': {'normal': [0, 1]}}, 'l.bias': {'value': [18.3, 0.2, -0.7, 0.4]}}}");
+    struct nb_check c = {.run = {.seed = {(uint64_t)_i, 3}, .loss = "loss"}};
+    struct nb_verdicts v;
+    c.run.inputs = tensors("{'x': [[0.3, -0.2, 0.5, 0.1, -0.4, 0.2], [0.1, 0.2, -0.3, 0.4, 0.5, -0.6]], 'y': [0, 0]}");
+    for (int k = 0; k < 12; k++)
+        ((double *)c.run.inputs.v[0].t.data)[k] *= 1 + 0.1 * _i;
+    ck_assert_msg(nb_check_run(g, &c, &arena, &v, &error) == 0, "%s", error.detail);
+    for (size_t i = 0; i < v.n; i++)
+        ck_assert_msg(v.v[i].verdict == NB_RIGHT, "%s: %s %s, %.17g for %.17g", v.v[i].name,
+                      nb_verdict_name(v.v[i].verdict), v.v[i].reason ? v.v[i].reason : "", v.v[i].got, v.v[i].expected);
+    nb_graph_unref(g);
+}
+END_TEST
+
+/* Labels cannot be moved; the rest is judged all the same. */
+START_TEST(test_labels)
+{
+    struct nb_verdicts v =
+        check("{'inputs': {'s': ['B'], 't': ['B']}, 'dtype': 'float64', 'nodes': {'loss': {'op': 'HingeLoss',"
+              "'in': ['s', 't']}}, 'outputs': ['loss']}",
+              "{'s': [0.3, -2, 0.7], 't': [1, -1, -1]}", NULL, NULL);
+    ck_assert_int_eq((int)v.n, 2);
+    ck_assert_int_eq(v.v[0].verdict, NB_RIGHT);
+    ck_assert_str_eq(v.v[1].reason, "finite_set");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("check");
@@ -216,6 +251,8 @@ int main(void)
     tcase_add_test(t, test_planted);
     tcase_add_test(t, test_repeats);
     tcase_add_test(t, test_held_and_moving);
+    tcase_add_loop_test(t, test_confident, 0, 20);
+    tcase_add_test(t, test_labels);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const double H = 0x1p-664;
-enum { ROUNDING = 16, HALVINGS = 37 };
+enum { ROUNDING = 16, HALVINGS = 37, JIGGLES = 4 };
 
 static size_t entries(const struct nb_session *s, int v)
 {
@@ -32,13 +32,76 @@ static int evaluate(struct nb_oracle *o, double **to, struct nb_error *e)
     return 0;
 }
 
-/* Leaves are changed one entry at a time, so the sessions need copies of their own. */
-static int own_leaves(struct nb_session *s, const struct nb_plan *plan, struct nb_arena *a, struct nb_error *e)
+/* Leaves are changed one entry at a time, and all at once by units in the last place: the sessions need copies of
+ * their own. Inputs that nobody asked about stay: they may be labels from a finite set. */
+static int own_leaves(struct nb_oracle *o, const struct nb_plan *plan, struct nb_arena *a, struct nb_error *e)
 {
+    const struct nb_net *net = &plan->net;
+    if (!(o->leaf = nb_small(a, net->learned.n + (size_t)plan->wants.nwrt + 1, sizeof *o->leaf, e)))
+        return -1;
+    for (size_t i = 0; i < net->learned.n; i++)
+        if (net->learned.v[i].tie < 0 && !net->learned.v[i].buffer)
+            o->leaf[o->nleaf++] = net->learned.v[i].value;
     for (int i = 0; i < plan->wants.nwrt; i++)
-        if (nb_session_own(s, plan->wants.wrt[i], a, e))
+        if (net->values.v[plan->wants.wrt[i]].kind == NB_V_INPUT)
+            o->leaf[o->nleaf++] = plan->wants.wrt[i];
+    for (int i = 0; i < o->nleaf; i++)
+        if (nb_session_own(&o->d, o->leaf[i], a, e) || nb_session_own(&o->z, o->leaf[i], a, e))
             return -1;
     return 0;
+}
+
+/* All leaves by one or two units in the last place, either way. */
+static void jiggle(struct nb_oracle *o, int round, bool complex_build)
+{
+    size_t at = 0;
+    for (int l = 0; l < o->nleaf; l++)
+        for (size_t i = 0; i < entries(&o->d, o->leaf[l]); i++, at++) {
+            double *d = (double *)o->d.data[o->leaf[l]] + i;
+            double _Complex *z = (double _Complex *)o->z.data[o->leaf[l]] + i;
+            uint64_t r = nb_word((struct nb_stream){20, 26}, (uint64_t)round << 40 | at);
+            double x = complex_build ? creal(*z) : *d, to = r & 1 ? INFINITY : -INFINITY;
+            o->keep[at] = x;
+            x = nextafter(x, to);
+            x = r & 2 ? nextafter(x, to) : x;
+            if (complex_build)
+                *z = x;
+            else
+                *d = x;
+        }
+}
+
+static void put_back(struct nb_oracle *o, bool complex_build)
+{
+    const double *keep = o->keep;
+    for (int l = 0; l < o->nleaf; l++)
+        for (size_t i = 0; i < entries(&o->d, o->leaf[l]); i++, keep++)
+            if (complex_build)
+                ((double _Complex *)o->z.data[o->leaf[l]])[i] = *keep;
+            else
+                ((double *)o->d.data[o->leaf[l]])[i] = *keep;
+}
+
+static int new_keep(struct nb_oracle *o, struct nb_arena *a, struct nb_error *e)
+{
+    size_t n = 0;
+    for (int l = 0; l < o->nleaf; l++)
+        n += entries(&o->d, o->leaf[l]);
+    return (o->keep = nb_alloc(a, n, sizeof *o->keep, e)) ? 0 : -1;
+}
+
+/* A forward that refuses such a point (a label that must be 1 or -1) has no noise to tell of. */
+static void measure_noise(struct nb_oracle *o)
+{
+    for (int r = 0; r < JIGGLES; r++) {
+        struct nb_error refused = {0};
+        jiggle(o, r, false);
+        int bad = evaluate(o, o->plus, &refused);
+        put_back(o, false);
+        for (int k = 0; k < o->nout && !bad; k++)
+            for (size_t j = 0; j < entries(&o->d, o->out[k]); j++)
+                o->noise[k][j] = fmax(o->noise[k][j], fabs(o->plus[k][j] - o->base[k][j]));
+    }
 }
 
 int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
@@ -48,14 +111,19 @@ int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *co
     *o = (struct nb_oracle){.nout = plan->wants.nseed, .out = plan->wants.seed};
     if (nb_session_new(plan, NB_F64, fed, a, &o->d, &drew, e) || nb_session_new(plan, NB_C128, fed, a, &o->z, &drew, e))
         return -1;
-    if (own_leaves(&o->d, plan, a, e) || own_leaves(&o->z, plan, a, e))
+    if (own_leaves(o, plan, a, e) || new_keep(o, a, e))
         return -1;
     if (new_row(o, &o->base, a, e) || new_row(o, &o->plus, a, e) || new_row(o, &o->minus, a, e) ||
-        new_row(o, &o->g, a, e))
+        new_row(o, &o->g, a, e) || new_row(o, &o->noise, a, e))
         return -1;
-    for (int k = 0; k < o->nout; k++)
+    for (int k = 0; k < o->nout; k++) {
         memcpy(o->g[k], cotangent[k], entries(&o->d, o->out[k]) * sizeof(double));
-    return evaluate(o, o->base, e) || nb_session_hold(&o->d, a, e) ? -1 : 0;
+        memset(o->noise[k], 0, entries(&o->d, o->out[k]) * sizeof(double));
+    }
+    if (evaluate(o, o->base, e) || nb_session_hold(&o->d, a, e))
+        return -1;
+    measure_noise(o);
+    return 0;
 }
 
 bool nb_oracle_finite(const struct nb_oracle *o)
@@ -90,6 +158,23 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
     return bad;
 }
 
+int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, struct nb_error *e)
+{
+    struct nb_estimate at, beside;
+    *noise = 0;
+    if (nb_complex_step(o, leaf, i, &at, e))
+        return -1;
+    for (int r = 0; r < JIGGLES; r++) {
+        struct nb_error refused = {0};
+        jiggle(o, r, true);
+        int bad = nb_complex_step(o, leaf, i, &beside, &refused);
+        put_back(o, true);
+        if (!bad)
+            *noise = fmax(*noise, fabs(beside.value - at.value));
+    }
+    return 0;
+}
+
 /* ---- central differences --------------------------------------------------------------------------------------- */
 
 struct rung {
@@ -114,6 +199,7 @@ static void measure(const struct ladder *l, double step, double x, struct rung *
         for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
             double dy = (o->plus[k][j] - o->minus[k][j]) / step;
             double size = fabs(o->base[k][j]) + fabs(dy * x) + l->slope * l->reach;
+            size = fmax(size, o->noise[k][j] / DBL_EPSILON);
             if (o->plus[k][j] == o->minus[k][j])
                 continue;
             r->moved = true;
@@ -182,7 +268,8 @@ int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double
     return 0;
 }
 
-int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double *left, double *right, struct nb_error *e)
+int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double *left, double *right, double *noise,
+                 struct nb_error *e)
 {
     double *x = o->d.data[leaf], keep = x[i], h = 0x1p-26 * (fabs(keep) > 1 ? fabs(keep) : 1);
     volatile double up = keep + h, down = keep - h;
@@ -191,11 +278,13 @@ int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double *left, double *
     x[i] = down;
     bad = bad || evaluate(o, o->minus, e);
     x[i] = keep;
-    *left = *right = 0;
+    *left = *right = *noise = 0;
     for (int k = 0; k < o->nout && !bad; k++)
         for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
+            double size = fmax(fabs(o->base[k][j]), o->noise[k][j] / DBL_EPSILON);
             *right += o->g[k][j] * (o->plus[k][j] - o->base[k][j]) / (up - keep);
             *left += o->g[k][j] * (o->base[k][j] - o->minus[k][j]) / (keep - down);
+            *noise += ROUNDING * DBL_EPSILON * fabs(o->g[k][j]) * size / h;
         }
     return bad ? -1 : 0;
 }

@@ -211,7 +211,8 @@ int nb_add_op(struct nb_scope *s, int module, void *args, int nin, const int *gi
     int index, *in = nb_small(b->arena, (size_t)nin + 1, sizeof *in, e);
     if (!in)
         return -1;
-    memcpy(in, given, (size_t)nin * sizeof *in);
+    for (int i = 0; i < nin; i++)
+        in[i] = given[i];
     if (check_kinds(b, m, nin, in, e) || infer(s, m, args, nin, in, &f, e))
         return -1;
     int *w = nb_small(b->arena, (size_t)f.nw + 1, sizeof *w, e),
