@@ -195,6 +195,35 @@ static int infer(struct nb_infer *s, struct nb_error *e)
     return 0;
 }
 
+/* The class has most of the probability: there lse(x) - x_t and softmax(x)_t - 1 cancel, so the others are summed. */
+static bool confident(const struct view *v, size_t r)
+{
+    if (!single(v) || ignored(v, r))
+        return false;
+    nb_real e = v->e[nb_row(&v->k, r) + (size_t)v->label[r] * v->k.inner];
+    return nb_re(e) * nb_re(v->inverse[r]) > (nb_part)0.5;
+}
+
+/* The entries of a row but that of its class, added. */
+static nb_sum others(const struct view *v, size_t r, const nb_real *rows)
+{
+    const nb_real *row = rows + nb_row(&v->k, r);
+    size_t t = (size_t)v->label[r], step = v->k.inner;
+    nb_sum s = 0;
+    for (size_t c = 0; c < t; c++)
+        s += row[c * step];
+    for (size_t c = t + 1; c < v->k.classes; c++)
+        s += row[c * step];
+    return s;
+}
+
+/* ln(1 + sum of e^(x_c - x_t)) */
+static nb_sum confident_loss(const struct view *v, size_t r)
+{
+    nb_real e = v->e[nb_row(&v->k, r) + (size_t)v->label[r] * v->k.inner];
+    return weight(v, (size_t)v->label[r]) * (nb_sum)nb_log1p((nb_real)(others(v, r, v->e) / e));
+}
+
 static nb_sum loss_of(const struct view *v, size_t r)
 {
     const nb_real *x = v->x + nb_row(&v->k, r);
@@ -202,6 +231,8 @@ static nb_sum loss_of(const struct view *v, size_t r)
     nb_sum loss = 0;
     if (ignored(v, r))
         return 0;
+    if (confident(v, r))
+        return confident_loss(v, r);
     if (single(v))
         return weight(v, (size_t)v->label[r]) * (v->lse[r] - x[(size_t)v->label[r] * step]);
     for (size_t c = 0; c < v->k.classes; c++) {
@@ -263,7 +294,9 @@ static void input_backward(const struct view *v, const nb_real *share, nb_real *
         nb_real *to = dx + nb_row(&v->k, r);
         if (share[r] == 0)
             continue;
-        if (single(v))
+        if (confident(v, r))
+            to[(size_t)v->label[r] * step] = -(nb_real)others(v, r, dx);
+        else if (single(v))
             to[(size_t)v->label[r] * step] -= share[r] * (nb_part)weight(v, (size_t)v->label[r]);
         for (size_t c = 0; !single(v) && c < n; c++)
             to[c * step] -= (nb_real)(share[r] * q_of(v, r, c));
