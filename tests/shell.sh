@@ -6,4 +6,4 @@ command -v shellcheck >/dev/null || {
     exit 77
 }
 cd "${top_srcdir:-.}"
-shellcheck quickstart run-tests .ci/run docker/test.sh tests/*.sh src/*/*.sh examples/digits/split bench/run.sh
+shellcheck quickstart run-tests scripts/need .ci/run docker/test.sh tests/*.sh src/*/*.sh examples/digits/split bench/run.sh

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const double H = 0x1p-664;
-enum { ROUNDING = 16, HALVINGS = 37, JIGGLES = 4 };
+enum { ROUNDING = 16, HALVINGS = 37, JIGGLES = 8 };
 
 static size_t entries(const struct nb_session *s, int v)
 {
@@ -51,7 +51,7 @@ static int own_leaves(struct nb_oracle *o, const struct nb_plan *plan, struct nb
     return 0;
 }
 
-/* All leaves by one or two units in the last place, either way. */
+/* All leaves by up to eight units in the last place, either way. */
 static void jiggle(struct nb_oracle *o, int round, bool complex_build)
 {
     size_t at = 0;
@@ -62,8 +62,8 @@ static void jiggle(struct nb_oracle *o, int round, bool complex_build)
             uint64_t r = nb_word((struct nb_stream){20, 26}, (uint64_t)round << 40 | at);
             double x = complex_build ? creal(*z) : *d, to = r & 1 ? INFINITY : -INFINITY;
             o->keep[at] = x;
-            x = nextafter(x, to);
-            x = r & 2 ? nextafter(x, to) : x;
+            for (uint64_t k = 0; k <= (r >> 1 & 7); k++)
+                x = nextafter(x, to);
             if (complex_build)
                 *z = x;
             else
@@ -180,6 +180,7 @@ int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, str
 struct rung {
     double value;    /* D(h) */
     double rounding; /* what rounding alone may do to it */
+    double hidden;   /* what an output that did not move may hide */
     bool moved;
 };
 
@@ -194,19 +195,21 @@ struct ladder {
 static void measure(const struct ladder *l, double step, double x, struct rung *r)
 {
     const struct nb_oracle *o = l->o;
-    double sum = 0;
+    double moved = 0, all = 0;
     for (int k = 0; k < o->nout; k++)
         for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
-            double dy = (o->plus[k][j] - o->minus[k][j]) / step;
+            double dy = (o->plus[k][j] - o->minus[k][j]) / step, g = o->g[k][j];
             double size = fabs(o->base[k][j]) + fabs(dy * x) + l->slope * l->reach;
             size = fmax(size, o->noise[k][j] / DBL_EPSILON);
+            all += fabs(g) * size;
             if (o->plus[k][j] == o->minus[k][j])
                 continue;
             r->moved = true;
-            r->value += o->g[k][j] * dy;
-            sum += fabs(o->g[k][j]) * size;
+            r->value += g * dy;
+            moved += fabs(g) * size;
         }
-    r->rounding = ROUNDING * DBL_EPSILON * sum / (step / 2);
+    r->rounding = ROUNDING * DBL_EPSILON * moved / (step / 2);
+    r->hidden = ROUNDING * DBL_EPSILON * all / (step / 2);
 }
 
 static int climb(const struct ladder *l, double h, struct rung *r, struct nb_error *e)
@@ -235,11 +238,12 @@ static bool accepted(const struct rung *far, const struct rung *mid, const struc
 
 static void keep_best(const struct rung *mid, const struct rung *near, struct nb_estimate *n)
 {
-    double bar = fabs(near->value - mid->value) / 3 + near->rounding;
+    bool still = !near->moved && !mid->moved;
+    double bar = still ? near->hidden : fabs(near->value - mid->value) / 3 + near->rounding;
     if (n->found && bar >= n->bar)
         return;
     n->found = true;
-    n->moved = near->moved || mid->moved;
+    n->moved = !still;
     n->value = (4 * near->value - mid->value) / 3;
     n->bar = bar;
 }
