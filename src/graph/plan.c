@@ -12,7 +12,7 @@ struct planner {
     bool *op_needed;
     bool *reach;   /* per value: depends on something in wrt */
     bool *arrives; /* per value: a gradient arrives */
-    bool *seeded;
+    bool *added;   /* per value: contributions come on top of what is there */
     bool *given_needed;
 };
 
@@ -173,6 +173,7 @@ static enum nb_flow contribute(struct planner *pl, int v)
         return NB_NO_FLOW;
     bool first = !pl->arrives[v];
     pl->arrives[v] = true;
+    pl->added[v] |= !first;
     return first ? NB_WRITE : NB_ADD;
 }
 
@@ -260,6 +261,25 @@ static int refuse_inside_given(const struct planner *pl, int v, struct nb_error 
                    "its own");
 }
 
+static bool is_given_output(const struct nb_net *net, int v)
+{
+    for (size_t g = 0; g < net->given.n; g++)
+        for (int i = 0; i < net->given.v[g].nout; i++)
+            if (net->given.v[g].out[i] == v)
+                return true;
+    return false;
+}
+
+static int borrow_seeds(struct planner *pl, struct nb_error *e)
+{
+    const struct nb_wants *w = &pl->p->wants;
+    if (!(pl->p->borrowed = nb_zalloc(pl->arena, (size_t)w->nseed + 1, sizeof *pl->p->borrowed, e)))
+        return -1;
+    for (int i = 0; i < w->nseed; i++)
+        pl->p->borrowed[i] = !pl->added[w->seed[i]] && !is_given_output(pl->net, w->seed[i]);
+    return 0;
+}
+
 static int plan_backward(struct planner *pl, struct nb_error *e)
 {
     const struct nb_wants *w = &pl->p->wants;
@@ -269,7 +289,7 @@ static int plan_backward(struct planner *pl, struct nb_error *e)
     for (int i = 0; i < w->nseed; i++) {
         if (refuse_inside_given(pl, w->seed[i], e))
             return nb_at(e, "cotangents");
-        pl->arrives[w->seed[i]] = pl->seeded[w->seed[i]] = true;
+        pl->arrives[w->seed[i]] = true;
     }
     mark_reach(pl);
     if (!(pl->p->back = nb_small(pl->arena, pl->net->ops.n + 1, sizeof *pl->p->back, e)))
@@ -284,7 +304,7 @@ static int plan_backward(struct planner *pl, struct nb_error *e)
             return -1;
         }
     }
-    return 0;
+    return borrow_seeds(pl, e);
 }
 
 /* ---- memory
@@ -396,7 +416,8 @@ static void gradient_starts(struct planner *pl, int *from)
 {
     const struct nb_plan *p = pl->p;
     for (int i = 0; i < p->wants.nseed; i++)
-        gradient_span(from, p->wants.seed[i], 0);
+        if (!p->borrowed[i])
+            gradient_span(from, p->wants.seed[i], 0);
     for (int k = 0; k < p->nback; k++) {
         const struct nb_back *b = &p->back[k];
         const struct nb_op *op = b->op < 0 ? NULL : &pl->net->ops.v[b->op];
@@ -569,10 +590,10 @@ int nb_plan_make(const struct nb_net *net, const struct nb_wants *wants, struct 
     pl.needed = nb_zalloc(a, n, sizeof(bool), e);
     pl.reach = nb_zalloc(a, n, sizeof(bool), e);
     pl.arrives = nb_zalloc(a, n, sizeof(bool), e);
-    pl.seeded = nb_zalloc(a, n, sizeof(bool), e);
+    pl.added = nb_zalloc(a, n, sizeof(bool), e);
     pl.op_needed = nb_zalloc(a, net->ops.n + 1, sizeof(bool), e);
     pl.given_needed = nb_zalloc(a, net->given.n + 1, sizeof(bool), e);
-    if (!pl.needed || !pl.reach || !pl.arrives || !pl.seeded || !pl.op_needed || !pl.given_needed)
+    if (!pl.needed || !pl.reach || !pl.arrives || !pl.added || !pl.op_needed || !pl.given_needed)
         return -1;
     mark_needed(&pl);
     p->needed = pl.needed;

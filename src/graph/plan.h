@@ -35,6 +35,7 @@ struct nb_plan {
     size_t *at;     /* per value: offset of its numbers, NB_NOWHERE if they lie elsewhere */
     int *root;      /* per value: the value whose numbers it shares */
     size_t *grad;   /* per value: offset of its gradient, or NB_NOWHERE */
+    bool *borrowed; /* per seed: nothing is added to its gradient, so the cotangent itself serves */
     size_t *saved;  /* per operation: offset of what forward leaves for backward */
     size_t scratch; /* offset of work space: an operation's, then the further contributions of one step */
     size_t total;   /* numbers in all */

@@ -430,7 +430,10 @@ int nb_session_backward(struct nb_session *s, void *const *cotangent, struct nb_
 {
     const struct nb_plan *p = s->plan;
     for (int i = 0; i < p->wants.nseed; i++)
-        memcpy(s->grad[p->wants.seed[i]], cotangent[i], bytes(s, p->wants.seed[i]));
+        if (p->borrowed[i])
+            s->grad[p->wants.seed[i]] = cotangent[i];
+        else
+            memcpy(s->grad[p->wants.seed[i]], cotangent[i], bytes(s, p->wants.seed[i]));
     for (int k = 0; k < p->nback; k++) {
         const struct nb_back *b = &p->back[k];
         fill_zero(s, b);
