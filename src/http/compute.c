@@ -24,11 +24,11 @@ static bool seed_matters(const struct nb_asked *ask, const struct nb_result *r)
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
-static void put_loss(struct nb_writer *w, const struct verb *v, const struct nb_asked *ask, const struct nb_result *r)
+static void put_loss(struct nb_writer *w, const struct nb_asked *ask, const struct nb_result *r)
 {
     nb_w_key(w, "loss");
     nb_w_number(w, r->loss, nb_graph_dtype(ask->g));
-    nb_w_string_at(w, v->verb == NB_LOSS ? "name" : "of", r->loss_name);
+    nb_w_string_at(w, "loss_name", r->loss_name);
 }
 
 static void put_facts(struct nb_writer *w, const struct nb_asked *ask, const struct nb_result *r)
@@ -48,7 +48,7 @@ static int reply_json(struct nb_request *rq, const struct verb *v, const struct 
     struct nb_writer w = nb_writer(rq->arena, e);
     nb_w_open(&w, '{');
     if (r->loss_name)
-        put_loss(&w, v, ask, r);
+        put_loss(&w, ask, r);
     if (v->verb != NB_LOSS || ask->check.run.outputs_given)
         nb_w_tensors_at(&w, "outputs", &r->outputs);
     if (v->verb == NB_BACKWARD)

@@ -8,6 +8,7 @@
 #include "http/problem.h"
 #include "http/router.h"
 #include "nabla/limits.h"
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,8 +320,9 @@ static int start_daemon(int fd, struct nb_error *e)
 
 static int cores(void)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (int)n : 1;
+    cpu_set_t may_run; /* fewer than there are where a container or taskset says so */
+    int n = sched_getaffinity(0, sizeof may_run, &may_run) ? 1 : CPU_COUNT(&may_run);
+    return n > 0 ? n : 1;
 }
 
 int nb_server_start(struct nb_store *store, struct nb_error *e)
