@@ -387,6 +387,26 @@ START_TEST(test_snapshots)
 }
 END_TEST
 
+/* Sharing is followed to its end however long the chain, and walked once. */
+START_TEST(test_long_sharing)
+{
+    enum { N = 4000 };
+    char *text = malloc(N * 100 + 1000), *p = text;
+    p += sprintf(p, "{'inputs': {'x': ['B', 2]}, 'nodes': {");
+    for (int i = 0; i < N; i++)
+        p += sprintf(p, "'n%d': {'op': 'Linear', 'in': 'x', 'out_features': 2, 'share': 'n%d'},", i, i + 1);
+    sprintf(p, "'n%d': {'op': 'Linear', 'in': 'x', 'out_features': 2}}, 'outputs': ['n0']}", N);
+    struct nb_graph *g = make_good(text);
+    ck_assert_int_eq((int)nb_graph_parameters(g)->n, 2);
+    ck_assert_str_eq(nb_graph_parameters(g)->v[0].name, "n4000.weight");
+    nb_graph_unref(g);
+    sprintf(p, "'n%d': {'op': 'Linear', 'in': 'x', 'out_features': 2, 'share': 'n7'}}, 'outputs': ['n0']}", N);
+    ck_assert_ptr_null(make(text));
+    ck_assert_str_eq(nb_code_name(error.code), "share_mismatch");
+    free(text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("graph");
@@ -407,6 +427,7 @@ int main(void)
     tcase_add_test(t, test_integer_output);
     tcase_add_test(t, test_weight_decay);
     tcase_add_test(t, test_snapshots);
+    tcase_add_test(t, test_long_sharing);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -194,6 +194,9 @@ static struct nb_expr *parse_call(struct parser *p, const char *begin, const cha
                 return NULL;
             if (!keywords[n] && positional < n)
                 return fail(p, items[n]->begin, "an argument without a name cannot follow a named one");
+            for (int i = 0; i < n; i++)
+                if (keywords[n] && keywords[i] && !strcmp(keywords[i], keywords[n]))
+                    return fail(p, items[n]->begin, "%s is given twice", keywords[n]);
             positional += !keywords[n++];
         } while (take(p, ","));
         char buf[40];

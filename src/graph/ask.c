@@ -110,7 +110,8 @@ static int find_value(const struct nb_net *net, const char *name, enum nb_dtype 
             *d = net->outputs.v[i].dtype;
             return net->outputs.v[i].value;
         }
-    return nb_net_find(net, name, e);
+    int in = nb_net_input(net, name); /* noise has a full name but is no probe */
+    return in >= 0 ? net->inputs.v[in].value : nb_net_find(net, name, e);
 }
 
 static int add_output(struct asking *q, int i, const char *name, int value, enum nb_dtype d, struct nb_error *e)
@@ -251,8 +252,7 @@ static int wrt_name(struct asking *q, const char *word, size_t *cap, struct nb_e
         return nb_fail(e, NB_E_not_differentiable, "%s is a buffer, it is not learned", word);
     if (l >= 0)
         return add_wrt(q, q->net->learned.v[l].name, q->net->learned.v[l].value, cap, e);
-    int in = nb_net_input(q->net, word); /* noise has a full name but is no probe */
-    int v = in >= 0 ? q->net->inputs.v[in].value : find_value(q->net, word, &d, e);
+    int v = find_value(q->net, word, &d, e);
     if (v < 0)
         return -1;
     if (q->net->values.v[v].integer)

@@ -238,7 +238,9 @@ int nb_add_simple(struct nb_scope *s, const char *type, json_t *json, int nin, c
         return nb_fail(e, NB_E_internal, "the module %s is missing", type);
     if (nb_args_read(nb_module_at(NB_F64, module), json, false, &constants, s->b->arena, &args, e))
         return -1;
-    return nb_add_op(s, module, args, nin, in, s->path, s->probe, s->place, NULL, e);
+    const char *node = s->formula_node ? s->formula_node : s->probe;
+    const char *place = s->formula_place ? s->formula_place : s->place;
+    return nb_add_op(s, module, args, nin, in, s->path, node, place, NULL, e);
 }
 
 /* ---- a node or an item of a chain: what is used, with which arguments and inputs ------------------------------- */
@@ -488,21 +490,37 @@ static int same_text(json_t *node, json_t *other, struct nb_error *e)
     return bad ? nb_at(e, "share") : 0;
 }
 
-/* The node whose learned tensors are used in the end. */
+/* Walks to the end of the sharing, or to a node whose end is known. */
+static const char *end_of_sharing(struct nb_scope *s, const char *name, struct nb_error *e)
+{
+    json_t *nodes = json_object_get(s->def, "nodes");
+    const char *next = name, *known = NULL;
+    for (size_t i = 0; next && !known; i++) {
+        name = next;
+        known = json_string_value(json_object_get(s->owners, name));
+        next = json_string_value(json_object_get(json_object_get(nodes, name), "share"));
+        if (i > json_object_size(nodes))
+            return nb_fail(e, NB_E_share_mismatch, "the nodes share in a circle"), nb_at(e, "share"), NULL;
+    }
+    return known ? known : name;
+}
+
+/* The node whose learned tensors are used in the end. All on the way learn it too, so a long chain is walked once. */
 static const char *shared_node(struct nb_scope *s, json_t *node, const char *name, struct nb_error *e)
 {
     json_t *nodes = json_object_get(s->def, "nodes");
-    const char *next = name;
-    for (size_t i = 0; (next = json_string_value(json_object_get(node, "share"))); i++) {
-        json_t *other = json_object_get(nodes, next);
-        if (i > json_object_size(nodes))
-            return nb_fail(e, NB_E_share_mismatch, "the nodes share in a circle"), nb_at(e, "share"), NULL;
-        if (same_text(node, other, e))
-            return NULL;
-        node = other;
-        name = next;
+    const char *share = json_string_value(json_object_get(node, "share"));
+    if (!share)
+        return name;
+    if (same_text(node, json_object_get(nodes, share), e)) /* every node answers for its own link */
+        return NULL;
+    const char *owner = end_of_sharing(s, name, e);
+    for (const char *at = name; owner && at && !json_object_get(s->owners, at);) {
+        if (json_object_set_new(s->owners, at, json_string(owner)))
+            return nb_fail_memory(e), NULL;
+        at = json_string_value(json_object_get(json_object_get(nodes, at), "share"));
     }
-    return name;
+    return owner ? json_string_value(json_object_get(s->owners, name)) : NULL;
 }
 
 /* ---- nodes
@@ -539,7 +557,10 @@ static int build_node_form(struct nb_scope *s, json_t *node, struct use *u, stru
         return build_op_node(s, node, u, made, e);
     if (json_object_get(node, "chain"))
         return build_chain_node(s, node, u, made, e);
-    int value = nb_lower(s, json_string_value(json_object_get(node, "expr")), e);
+    s->formula_node = u->probe;
+    s->formula_place = nb_sprintf(s->b->arena, e, "%s/expr", u->place);
+    int value = s->formula_place ? nb_lower(s, json_string_value(json_object_get(node, "expr")), e) : -1;
+    s->formula_node = s->formula_place = NULL;
     return value < 0 ? nb_at(e, "expr") : nb_item_add_port(s->b, made, "out", value, e);
 }
 
@@ -1013,9 +1034,11 @@ static int build_definition(struct nb_scope *outer, const struct use *u, json_t 
         return NB_OVER(e, nesting, s.depth);
     s.index = json_object();
     s.args = json_object();
-    int bad = s.index && s.args ? build_inside(outer, &s, u, made, e) : nb_fail_memory(e);
+    s.owners = json_object();
+    int bad = s.index && s.args && s.owners ? build_inside(outer, &s, u, made, e) : nb_fail_memory(e);
     json_decref(s.index);
     json_decref(s.args);
+    json_decref(s.owners);
     return bad;
 }
 
@@ -1321,11 +1344,18 @@ int nb_net_build(json_t *graph, const struct nb_binding *binding, struct nb_aren
     struct nb_scope *s = nb_zalloc(a, 1, sizeof *s, e);
     int bad = s && b.learned_index && b.probe_index ? 0 : nb_fail_memory(e);
     if (!bad) {
-        *s = (struct nb_scope){
-            .b = &b, .def = graph, .path = "", .probe = "", .place = "", .index = json_object(), .args = json_object()};
-        bad = s->index && s->args ? build_graph(s, e) : nb_fail_memory(e);
+        *s = (struct nb_scope){.b = &b,
+                               .def = graph,
+                               .path = "",
+                               .probe = "",
+                               .place = "",
+                               .index = json_object(),
+                               .owners = json_object(),
+                               .args = json_object()};
+        bad = s->index && s->args && s->owners ? build_graph(s, e) : nb_fail_memory(e);
         json_decref(s->index);
         json_decref(s->args);
+        json_decref(s->owners);
     }
     json_decref(b.learned_index);
     json_decref(b.probe_index);

@@ -41,7 +41,9 @@ struct nb_scope {
     const char *place; /* of the definition: "/modules/Head" */
     const char *user;  /* path of the node that uses it, or NULL */
     int depth;
-    json_t *index; /* name -> number of the item */
+    const char *formula_node, *formula_place; /* while a node's formula is unfolded: its path and pointer */
+    json_t *owners;                           /* node -> the node whose learned tensors it uses, once known */
+    json_t *index;                            /* name -> number of the item */
     NB_LIST(struct nb_item, items);
     NB_LIST(const char *, symbol);
     int64_t size[256];

@@ -373,6 +373,17 @@ static int check_port_name(const char *name, struct nb_error *e)
     return 0;
 }
 
+/* A module's inputs are ports too: {"stop": "x"} must stay a wrapper. */
+static int check_port_names(json_t *inputs, struct nb_error *e)
+{
+    const char *key;
+    json_t *j;
+    json_object_foreach (inputs, key, j)
+        if (check_port_name(key, e))
+            return -1;
+    return 0;
+}
+
 static int check_module_outputs(struct text *t, json_t *outputs, struct nb_error *e)
 {
     const char *key;
@@ -493,7 +504,7 @@ static int check_definition(struct text *t, struct nb_error *e)
     t->gradient = backward != NULL;
     if (args && check_args(t, args, e))
         return nb_at(e, "args");
-    if (inputs && check_inputs(t, inputs, e))
+    if (inputs && (check_inputs(t, inputs, e) || check_port_names(inputs, e)))
         return nb_at(e, "inputs");
     if (check_body(t, form, e))
         return -1;
