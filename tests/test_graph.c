@@ -291,6 +291,10 @@ START_TEST(test_empty_and_lazy)
                   error.pointer, error.detail);
     ck_assert_double_eq(at(&r.gradients, "p.weight", 5), 0);
     ck_assert_int_eq((int)nb_count(&nb_tensors_find(&r.outputs, "p")->shape), 0);
+    run = (struct nb_run){.inputs = tensors("{'x': []}"), .outputs_given = true, .outputs = {1, (const char *[]){"p"}}};
+    ck_assert_int_eq(nb_graph_forward(g, &run, &arena, &r, &error), 0);
+    ck_assert_int_eq(nb_tensors_find(&r.outputs, "p")->shape.rank, 2);
+    ck_assert_int_eq((int)nb_tensors_find(&r.outputs, "p")->shape.dim[1], 3);
     nb_graph_unref(g);
 }
 END_TEST

@@ -386,14 +386,42 @@ static int answer(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run,
     return take_outputs(p, &s, a, r, e) || (ask == NB_ASK_BACKWARD && take_gradients(p, &s, a, r, e)) ? -1 : 0;
 }
 
+/* JSON's [] says nothing of the other dimensions: for [B, 3] it is a batch of none, [0, 3]. */
+static void complete_empty(const struct nb_graph *g, struct nb_named *x)
+{
+    int i = x->t.shape.rank == 1 && x->t.shape.dim[0] == 0 ? nb_net_input(&g->net, x->name) : -1;
+    struct nb_shape s = i < 0 ? x->t.shape : g->net.values.v[g->net.inputs.v[i].value].shape;
+    if (i < 0 || s.rank < 2 || NB_IS_KNOWN(s.dim[0]))
+        return;
+    s.dim[0] = 0;
+    if (nb_shape_known(&s))
+        x->t.shape = s;
+}
+
+static int complete_inputs(const struct nb_graph *g, struct nb_run *run, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_named *v = nb_small(a, run->inputs.n + 1, sizeof *v, e);
+    if (!v)
+        return -1;
+    for (size_t i = 0; i < run->inputs.n; i++) {
+        v[i] = run->inputs.v[i];
+        complete_empty(g, &v[i]);
+    }
+    run->inputs.v = v;
+    return 0;
+}
+
 static int run_graph(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run, struct nb_arena *a,
                      struct nb_result *r, struct nb_error *e)
 {
+    struct nb_run own = *run;
     *r = (struct nb_result){0};
-    struct nb_planned *p = nb_graph_plan(g, ask, run, a, e);
+    if (complete_inputs(g, &own, a, e))
+        return -1;
+    struct nb_planned *p = nb_graph_plan(g, ask, &own, a, e);
     if (!p)
         return -1;
-    int bad = answer(g, ask, run, p, a, r, e);
+    int bad = answer(g, ask, &own, p, a, r, e);
     for (size_t i = 0; i < r->outputs.n && !bad; i++) /* names outlive the plan */
         bad = !(r->outputs.v[i].name = nb_strdup(a, r->outputs.v[i].name, e));
     for (size_t i = 0; i < r->gradients.n && !bad; i++)
