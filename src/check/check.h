@@ -8,7 +8,6 @@ const char *nb_verdict_name(enum nb_verdict v); /* "right", "cannot_tell", "wron
 
 struct nb_check {
     struct nb_run run;           /* the point; inputs absent: drawn from the seed, symbols of size 5, 7, 3, ... */
-    bool sample;                 /* inputs were not given */
     struct nb_tensors gradients; /* the candidate; absent names: the graph's own backward */
     bool gradients_given;
 };

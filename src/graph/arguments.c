@@ -94,8 +94,7 @@ static int read_choice(const struct nb_arg *arg, json_t *j, int64_t *v, struct n
     for (*v = 0; arg->choices[*v]; ++*v) {
         if (s && !strcmp(s, arg->choices[*v]))
             return 0;
-        size_t n = strlen(all);
-        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", arg->choices[*v]);
+        nb_add_name(all, sizeof all, arg->choices[*v]);
     }
     return nb_fail(e, NB_E_bad_argument, "%s is one of %s; %s came", arg->name, all, s ? s : nb_json_kind(j));
 }
@@ -189,8 +188,7 @@ static int unknown_argument(const struct nb_module *m, const char *came, struct 
 {
     char all[300] = "";
     for (const struct nb_arg *a = m->args; a && a->name; a++) {
-        size_t n = strlen(all);
-        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", a->name);
+        nb_add_name(all, sizeof all, a->name);
     }
     return nb_fail(e, NB_E_unknown_argument, "%s has no argument %.60s; it has %s", m->type, came,
                    *all ? all : "no arguments");
@@ -304,8 +302,7 @@ static const struct init_row *init_row(const char *name, struct nb_error *e)
     for (size_t i = 0; i < sizeof init_rows / sizeof *init_rows; i++) {
         if (name && !strcmp(init_rows[i].name, name))
             return &init_rows[i];
-        size_t n = strlen(all);
-        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", init_rows[i].name);
+        nb_add_name(all, sizeof all, init_rows[i].name);
     }
     nb_fail(e, NB_E_bad_argument, "no initialiser is called %.60s; there are %s", name ? name : "that", all);
     return NULL;

@@ -147,10 +147,8 @@ static int ask_outputs(struct asking *q, struct nb_error *e)
 static int fail_choose_loss(const struct nb_net *net, const char *asked, bool other, struct nb_error *e)
 {
     char all[300] = "";
-    for (size_t i = 0; i < net->losses.n; i++) {
-        strncat(all, i ? ", " : "", sizeof all - strlen(all) - 1);
-        strncat(all, net->losses.v[i].name, sizeof all - strlen(all) - 1);
-    }
+    for (size_t i = 0; i < net->losses.n; i++)
+        nb_add_name(all, sizeof all, net->losses.v[i].name);
     if (asked)
         return nb_fail(e, NB_E_unknown_reference, "no loss is called \"%.63s\"; there are %s", asked,
                        *all ? all : "none"),
@@ -291,10 +289,8 @@ static int check_fed_names(const struct nb_net *net, const struct nb_tensors *in
         char all[300] = "";
         if (nb_net_input(net, inputs->v[i].name) >= 0)
             continue;
-        for (size_t k = 0; k < net->inputs.n; k++) {
-            strncat(all, k ? ", " : "", sizeof all - strlen(all) - 1);
-            strncat(all, net->inputs.v[k].name, sizeof all - strlen(all) - 1);
-        }
+        for (size_t k = 0; k < net->inputs.n; k++)
+            nb_add_name(all, sizeof all, net->inputs.v[k].name);
         return nb_fail(e, NB_E_unknown_input, "the graph has no input %.63s; it has %s", inputs->v[i].name,
                        *all ? all : "none"),
                nb_at(e, inputs->v[i].name), nb_at(e, "inputs");

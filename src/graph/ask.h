@@ -11,7 +11,6 @@ struct nb_planned {
     struct nb_plan plan;
     const char **out_name, **wrt_name;
     enum nb_dtype *out_dtype;
-    int *out; /* values of the outputs as asked, n == plan.wants.nout */
     int count;
     int loss; /* index of the loss in net.losses, or -1 */
     struct nb_arena arena;

@@ -315,8 +315,7 @@ static int inputs_by_name(struct nb_scope *s, json_t *in, int n, const char *con
     char all[300] = "";
     for (int i = 0; i < n; i++) {
         value[i] = -1;
-        size_t len = strlen(all);
-        snprintf(all + len, sizeof all - len, "%s%s", len ? ", " : "", ports[i]);
+        nb_add_name(all, sizeof all, ports[i]);
     }
     json_object_foreach (in, key, ref) {
         int i = 0;
@@ -645,8 +644,7 @@ static int fail_unknown_argument(const struct use *u, json_t *args, const char *
     const char *name;
     json_t *j;
     json_object_foreach (args, name, j) {
-        size_t n = strlen(all);
-        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", name);
+        nb_add_name(all, sizeof all, name);
     }
     return nb_fail(e, NB_E_unknown_argument, "%s has no argument %.63s; it has %s", u->type, key, *all ? all : "none");
 }

@@ -279,9 +279,8 @@ static int fail_unknown(struct text *t, const char *name, int column, struct nb_
     if (column)
         snprintf(where, sizeof where, "column %d: ", column);
     json_object_foreach (t->taken, key, kind) {
-        size_t n = strlen(there);
         if (json_integer_value(kind) <= K_NODE || column)
-            snprintf(there + n, sizeof there - n, "%s%s", n ? ", " : "", key);
+            nb_add_name(there, sizeof there, key);
     }
     return nb_fail(e, NB_E_unknown_reference, "%snothing is called %.63s%s; there are %s", where, name,
                    column ? " (a function needs parentheses)" : "", *there ? there : "no names");

@@ -94,8 +94,7 @@ int nb_fail_no_match(const struct nb_net *net, const char *pattern, struct nb_er
 {
     char all[400] = "";
     for (size_t i = 0; i < net->learned.n; i++) {
-        size_t n = strlen(all);
-        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", net->learned.v[i].name);
+        nb_add_name(all, sizeof all, net->learned.v[i].name);
     }
     return nb_fail(e, NB_E_no_match, "\"%.80s\" matches nothing; there are %s", pattern,
                    *all ? all : "no learned tensors");

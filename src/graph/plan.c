@@ -16,11 +16,6 @@ struct planner {
     bool *given_needed;
 };
 
-static size_t slots(int64_t n)
-{
-    return ((size_t)n + NB_SLOT - 1) / NB_SLOT * NB_SLOT;
-}
-
 static const struct nb_value *value(const struct planner *pl, int v)
 {
     return &pl->net->values.v[v];
@@ -358,7 +353,7 @@ static void find_last_uses(struct planner *pl, int *last)
 
 static void add_span(struct spans *s, int v, int from, int to, int64_t count)
 {
-    s->v[s->n] = (struct nb_span){slots(count), 0, from, to < from ? from : to};
+    s->v[s->n] = (struct nb_span){nb_slots((size_t)count), 0, from, to < from ? from : to};
     s->of[s->n++] = v;
 }
 
@@ -391,7 +386,7 @@ static void place_given(struct planner *pl, size_t *total)
             const struct nb_op *op = &pl->net->gops.v[i];
             for (int k = 0; k < op->nout; k++) {
                 pl->p->at[op->out[k]] = *total;
-                *total += slots(nb_count(&value(pl, op->out[k])->shape));
+                *total += nb_slots((size_t)nb_count(&value(pl, op->out[k])->shape));
             }
         }
 }
@@ -401,7 +396,7 @@ static void place_saved(struct planner *pl, size_t *total)
     for (int k = 0; k < pl->p->nsteps; k++) {
         const struct nb_op *op = &pl->net->ops.v[pl->p->step[k]];
         pl->p->saved[pl->p->step[k]] = *total;
-        *total += slots((int64_t)op->saved);
+        *total += nb_slots(op->saved);
     }
 }
 
@@ -491,7 +486,7 @@ static size_t further(struct planner *pl, const enum nb_flow *flow, const int *v
     size_t sum = 0;
     for (int i = 0; i < n; i++)
         if (flow[i] == NB_ADD)
-            sum += slots(nb_count(&value(pl, v[i])->shape));
+            sum += nb_slots((size_t)nb_count(&value(pl, v[i])->shape));
     return sum;
 }
 
@@ -508,12 +503,12 @@ static void place_scratch(struct planner *pl, size_t *total)
     size_t most = 0;
     for (int k = 0; k < p->nsteps; k++) {
         const struct nb_op *op = &pl->net->ops.v[p->step[k]];
-        most = most > slots((int64_t)op->work) ? most : slots((int64_t)op->work);
+        most = most > nb_slots(op->work) ? most : nb_slots(op->work);
         widen(p, op);
     }
     for (size_t i = 0; i < pl->net->gops.n; i++) {
         const struct nb_op *op = &pl->net->gops.v[i];
-        size_t n = slots((int64_t)op->work) + slots((int64_t)op->saved);
+        size_t n = nb_slots(op->work) + nb_slots(op->saved);
         if (pl->given_needed[op->given])
             most = most > n ? most : n;
         widen(p, op);
@@ -521,8 +516,7 @@ static void place_scratch(struct planner *pl, size_t *total)
     for (int k = 0; k < p->nback; k++) {
         const struct nb_back *b = &p->back[k];
         const struct nb_op *op = b->op < 0 ? NULL : &pl->net->ops.v[b->op];
-        size_t n =
-            op ? slots((int64_t)op->work) + further(pl, b->in, op->in, op->nin) + further(pl, b->w, op->w, op->nw) : 0;
+        size_t n = op ? nb_slots(op->work) + further(pl, b->in, op->in, op->nin) + further(pl, b->w, op->w, op->nw) : 0;
         most = most > n ? most : n;
     }
     p->scratch = *total;

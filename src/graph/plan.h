@@ -8,6 +8,12 @@
 enum { NB_SLOT = 16 };
 #define NB_NOWHERE SIZE_MAX
 
+/* Rounded up to whole slots. */
+static inline size_t nb_slots(size_t n)
+{
+    return (n + NB_SLOT - 1) / NB_SLOT * NB_SLOT;
+}
+
 /* What is asked for, as values of the net. */
 struct nb_wants {
     int nout, *out;

@@ -28,8 +28,7 @@ static const char *port_list(const struct nb_item *item, char *buf, size_t size)
 {
     *buf = '\0';
     for (int i = 0; i < item->n; i++) {
-        size_t n = strlen(buf);
-        snprintf(buf + n, size - n, "%s%s", n ? ", " : "", item->port[i]);
+        nb_add_name(buf, size, item->port[i]);
     }
     return buf;
 }

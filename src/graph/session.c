@@ -257,11 +257,6 @@ static void *scratch(const struct nb_session *s, size_t skip)
     return s->base + (s->plan->scratch + skip) * nb_dtype_size(s->dtype);
 }
 
-static size_t slots(size_t n)
-{
-    return (n + NB_SLOT - 1) / NB_SLOT * NB_SLOT;
-}
-
 static struct nb_call call_of(struct nb_session *s, const struct nb_op *op)
 {
     struct nb_call c = {.args = op->args, .train = s->train, .nin = op->nin, .nout = op->nout, .nw = op->nw};
@@ -370,7 +365,7 @@ static void targets(struct nb_session *s, struct nb_tensor *t, const int *v, con
         t[i] = v[i] < 0 ? (struct nb_tensor){.shape.rank = -1} : nb_session_value(s, v[i]);
         t[i].data = flow[i] == NB_NO_FLOW ? NULL : flow[i] == NB_WRITE ? s->grad[v[i]] : scratch(s, *skip);
         if (flow[i] == NB_ADD)
-            *skip += slots(count(s, v[i]));
+            *skip += nb_slots(count(s, v[i]));
     }
 }
 
@@ -392,7 +387,7 @@ static int back_op(struct nb_session *s, const struct nb_back *b, struct nb_erro
     const struct nb_op *op = &s->plan->net.ops.v[b->op];
     struct nb_call c = call_of(s, op);
     struct nb_tensor *gout = row(s, 3), *gin = row(s, 4), *gw = row(s, 5);
-    size_t skip = slots(op->work);
+    size_t skip = nb_slots(op->work);
     c.saved = s->base + s->plan->saved[b->op] * nb_dtype_size(s->dtype);
     for (int i = 0; i < op->nout; i++) {
         gout[i] = c.out[i];
@@ -413,7 +408,7 @@ static int back_given(struct nb_session *s, const struct nb_back *b, struct nb_e
     const struct nb_given *g = &s->plan->net.given.v[b->given];
     for (int i = g->gfirst; i < g->glast; i++) {
         const struct nb_op *op = &s->plan->net.gops.v[i];
-        if (forward_op(s, op, scratch(s, slots(op->work)), e))
+        if (forward_op(s, op, scratch(s, nb_slots(op->work)), e))
             return -1;
     }
     for (int i = 0; i < g->n; i++) {

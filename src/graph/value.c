@@ -129,13 +129,18 @@ bool nb_word_in(const char *s, ...)
     return found;
 }
 
+void nb_add_name(char *list, size_t size, const char *name)
+{
+    size_t n = strlen(list);
+    snprintf(list + n, size - n, "%s%s", n ? ", " : "", name);
+}
+
 static bool key_known(const char *key, va_list words, char *all, size_t size)
 {
     for (const char *w; (w = va_arg(words, const char *));) {
         if (!strcmp(key, w))
             return true;
-        size_t n = strlen(all);
-        snprintf(all + n, size - n, "%s%s", n ? ", " : "", w);
+        nb_add_name(all, size, w);
     }
     return false;
 }

@@ -24,6 +24,8 @@ bool nb_word_in(const char *s, ...);
 #define nb_is_word(s, ...) nb_word_in((s), __VA_ARGS__, (char *)NULL)
 /* unknown_key unless every key of the object is among the words. */
 int nb_check_keys(const json_t *object, struct nb_error *e, ...) __attribute__((sentinel));
+/* One more name in a list for an error: "a, b, c", cut at size. */
+void nb_add_name(char *list, size_t size, const char *name);
 /* "*" any characters, "?" one. Linear in both. */
 bool nb_glob(const char *pattern, const char *s);
 /* The nearest of the names, or NULL if none is near; for "did you mean". */

@@ -55,10 +55,8 @@ static int read_lifted(const json_t *v, bool *given, struct nb_error *e)
 
 static int read_inputs(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
-    struct nb_asked *ask = to;
     bool given;
-    (void)a;
-    ask->check.sample = false;
+    (void)to, (void)a;
     return read_lifted(v, &given, e);
 }
 
@@ -284,7 +282,6 @@ static int read_safetensors(struct nb_request *rq, unsigned verb, struct nb_aske
     }
     if (nb_safetensors_read(rq->body, rq->body_size, rq->arena, &all, e))
         return -1;
-    ask->check.sample &= all.n == 0;
     return sort_tensors(rq, verb, &all, ask, e);
 }
 
@@ -298,7 +295,7 @@ struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error
     struct nb_asked *ask = nb_small(rq->arena, 1, sizeof *ask, e);
     if (!ask)
         return NULL;
-    *ask = (struct nb_asked){.check = {.sample = true, .run.seed = nb_seed_next()}};
+    *ask = (struct nb_asked){.check.run.seed = nb_seed_next()};
     int r = type ? read_safetensors(rq, verb, ask, e) : read_json(rq, verb, ask, e);
     return r ? NULL : ask;
 }
