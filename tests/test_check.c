@@ -52,7 +52,7 @@ START_TEST(test_worked_example)
     ck_assert_int_eq(v.verdict, NB_RIGHT);
     static const double right[] = {0.7864477329659277, -0.28041486618043265,
                                    0.03532541242658225}; /* g (1 - tanh^2 x) */
-    ck_assert_double_eq_tol(v.v[0].expected, right[v.v[0].worst.dim[0]], 1e-15);
+    ck_assert_double_eq_tol(v.v[0].value[v.v[0].worst], right[v.v[0].worst], 1e-15);
 }
 END_TEST
 
@@ -76,7 +76,7 @@ START_TEST(test_one_entry)
         struct nb_verdicts v = check(graph, "{'x': [0.5, -1.25, 2.0]}", "{'y': [1, -1, 0.5]}", gradients);
         ck_assert_msg(v.verdict == rows[i].want, "row %zu: %s", i, nb_verdict_name(v.verdict));
         if (rows[i].want == NB_WRONG)
-            ck_assert_int_eq((int)v.v[0].worst.dim[0], 2);
+            ck_assert_int_eq((int)v.v[0].worst, 2);
     }
 }
 END_TEST
@@ -93,7 +93,7 @@ START_TEST(test_reasons)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct nb_verdicts v = check(TANH64, "{'x': [0.5, -1.25, 2.0]}", rows[i].cotangents, rows[i].gradients);
         ck_assert_msg(v.verdict == rows[i].want, "row %zu: %s", i, nb_verdict_name(v.verdict));
-        ck_assert_str_eq(v.v[0].reason, rows[i].reason);
+        ck_assert_str_eq(nb_reason_name(v.v[0].reason), rows[i].reason);
     }
 }
 END_TEST
@@ -105,7 +105,7 @@ START_TEST(test_kinks)
         "{'inputs': {'x': ['N']}, 'dtype': 'float64', 'nodes': {'y': {'op': 'ReLU', 'in': 'x'}}, 'outputs': ['y']}";
     struct nb_verdicts v = check(relu, "{'x': [0, 1]}", "{'y': [1, 1]}", "{'x': [0.3, 1]}");
     ck_assert_int_eq(v.verdict, NB_CANNOT_TELL);
-    ck_assert_str_eq(v.v[0].reason, "kink");
+    ck_assert_str_eq(nb_reason_name(v.v[0].reason), "kink");
     v = check(relu, "{'x': [0, 1]}", "{'y': [1, 1]}", "{'x': [1.3, 1]}");
     ck_assert_int_eq(v.verdict, NB_WRONG);
     v = check(relu, "{'x': [3e-7, -3e-7]}", "{'y': [1, 1]}", NULL);
@@ -180,7 +180,8 @@ START_TEST(test_repeats)
     ck_assert_int_eq((int)a.point.n, 2);
     ck_assert_int_eq((int)a.cotangents.n, 1);
     for (size_t i = 0; i < a.n; i++) {
-        ck_assert(a.v[i].got == b.v[i].got && a.v[i].expected == b.v[i].expected && a.v[i].bar == b.v[i].bar);
+        ck_assert(a.v[i].candidate[a.v[i].worst] == b.v[i].candidate[b.v[i].worst] &&
+                  a.v[i].value[a.v[i].worst] == b.v[i].value[b.v[i].worst]);
         ck_assert(a.v[i].differences == b.v[i].differences);
     }
 }
@@ -200,7 +201,7 @@ START_TEST(test_held_and_moving)
     struct nb_verdicts v;
     ck_assert_int_eq(nb_check_run(g, &c, &arena, &v, &error), 0);
     ck_assert_int_eq(v.verdict, NB_RIGHT);
-    ck_assert(v.oracles_agree);
+    ck_assert(v.self_ok);
     nb_graph_unref(g);
 }
 END_TEST
@@ -222,7 +223,9 @@ START_TEST(test_confident)
     ck_assert_msg(nb_check_run(g, &c, &arena, &v, &error) == 0, "%s", error.detail);
     for (size_t i = 0; i < v.n; i++)
         ck_assert_msg(v.v[i].verdict == NB_RIGHT, "%s: %s %s, %.17g for %.17g", v.v[i].name,
-                      nb_verdict_name(v.v[i].verdict), v.v[i].reason ? v.v[i].reason : "", v.v[i].got, v.v[i].expected);
+                      nb_verdict_name(v.v[i].verdict),
+                      nb_reason_name(v.v[i].reason) ? nb_reason_name(v.v[i].reason) : "",
+                      v.v[i].candidate[v.v[i].worst], v.v[i].value[v.v[i].worst]);
     nb_graph_unref(g);
 }
 END_TEST
@@ -236,7 +239,7 @@ START_TEST(test_labels)
               "{'s': [0.3, -2, 0.7], 't': [1, -1, -1]}", NULL, NULL);
     ck_assert_int_eq((int)v.n, 2);
     ck_assert_int_eq(v.v[0].verdict, NB_RIGHT);
-    ck_assert_str_eq(v.v[1].reason, "finite_set");
+    ck_assert_str_eq(nb_reason_name(v.v[1].reason), "finite_set");
 }
 END_TEST
 

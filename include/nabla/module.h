@@ -122,6 +122,8 @@ struct nb_kink {
     const char *where, *value; /* "x = 0", "0" */
 };
 
+struct nb_branches; /* branch.h */
+
 struct nb_module {
     const char *type;       /* PyTorch's name where PyTorch has it */
     const char *onnx;       /* ONNX's name, or NULL */
@@ -144,6 +146,9 @@ struct nb_module {
     const char *no_backward;                  /* why backward is NULL: the derivative is 0 wherever it exists, ... */
 
     const struct nb_kink *kinks; /* ended by .where NULL; NULL: smooth */
+    /* Which branch every value took (nb_decide), and which values stand at an edge (nb_at_edge); NULL: smooth, or its
+     * branches meet without a corner. Called on the real builds after forward. */
+    void (*branches)(const struct nb_call *c, struct nb_branches *b);
     const char *jacobian;        /* letters of modules.md: P R C A W D */
     bool pointwise;              /* one input, one output of its shape, entry by entry: has a curve */
     bool alias;                  /* out has the entries of in[0] (or, without inputs, of w[0]) in the same order */

@@ -37,12 +37,18 @@ static int read_candidate(struct checker *k, const char *name, int leaf, struct 
     t->leaf = leaf;
     t->n = (size_t)nb_count(&out->shape);
     t->eps = given && nb_graph_dtype(k->g) == NB_F32 ? 0x1p-23 : 0x1p-52;
-    if (!(t->candidate = nb_zalloc(k->arena, t->n, sizeof *t->candidate, e)) ||
+    out->worst = -1;
+    t->candidate = out->candidate = nb_zalloc(k->arena, t->n, sizeof *t->candidate, e);
+    out->value = nb_zalloc(k->arena, t->n, sizeof *out->value, e);
+    out->bar = nb_zalloc(k->arena, t->n, sizeof *out->bar, e);
+    out->verdicts = nb_zalloc(k->arena, t->n, 1, e);
+    out->reasons = nb_zalloc(k->arena, t->n, 1, e);
+    if (!t->candidate || !out->value || !out->bar || !out->verdicts || !out->reasons ||
         !(t->z = nb_zalloc(k->arena, t->n, sizeof *t->z, e)))
         return -1;
     if (given && nb_shape_same(&given->shape, &out->shape) != 1) {
         out->verdict = NB_WRONG;
-        out->reason = "shape";
+        out->reason = NB_WHY_shape;
         out->wrong = (int64_t)t->n;
     } else if (given) {
         nb_convert(NB_F64, t->candidate, given->dtype, given->data, t->n);
@@ -81,7 +87,7 @@ static int look_for_kink(struct checker *k, const struct tensor *t, size_t i, st
         return 0;
     double slack = 1e-4 * (high - low), a = t->candidate[i];
     r->disagree = false;
-    r->reason = "kink";
+    r->reason = NB_WHY_kink;
     r->verdict = a >= low - slack && a <= high + slack ? NB_CANNOT_TELL : NB_WRONG;
     return 0;
 }
@@ -106,18 +112,12 @@ static int severity(const struct nb_ruling *r)
 static void note_worst(struct nb_checked *out, const struct tensor *t, size_t i, const struct nb_entry *x,
                        const struct nb_ruling *r)
 {
-    out->worst.rank = out->shape.rank;
-    size_t rest = i;
-    for (int d = out->shape.rank - 1; d >= 0; d--) {
-        out->worst.dim[d] = (int64_t)(rest % (size_t)out->shape.dim[d]);
-        rest /= (size_t)out->shape.dim[d];
-    }
+    (void)t;
+    out->worst = (int64_t)i;
     out->largest_error = r->error;
-    out->got = t->candidate[i];
-    out->expected = r->value;
     out->complex_step = x->z.value;
     out->differences = x->d.value;
-    out->bar = r->bar;
+    out->differences_bar = x->d.bar;
 }
 
 static int judge_entry(struct checker *k, const struct tensor *t, size_t i, struct nb_checked *out, int *worst,
@@ -132,11 +132,15 @@ static int judge_entry(struct checker *k, const struct tensor *t, size_t i, stru
         return -1;
     if ((r.disagree || (r.verdict == NB_WRONG && !r.reason)) && judge_with_noise(k, t, i, &x, &r, e))
         return -1;
-    k->v->oracles_agree &= !r.disagree;
+    k->v->self_ok &= !r.disagree;
     out->right += r.verdict == NB_RIGHT && !r.silent;
     out->silent += r.silent;
     out->wrong += r.verdict == NB_WRONG;
     out->cannot_tell += r.verdict == NB_CANNOT_TELL;
+    out->value[i] = r.value;
+    out->bar[i] = r.bar;
+    out->verdicts[i] = (unsigned char)r.verdict;
+    out->reasons[i] = (unsigned char)r.reason;
     int now = severity(&r);
     if (i == 0 || now > *worst || (now == *worst && r.error > out->largest_error)) {
         *worst = now;
@@ -156,9 +160,9 @@ static void sum_up(struct nb_checked *out, const struct checker *k)
     else
         out->verdict = NB_RIGHT;
     if (out->verdict == NB_CANNOT_TELL && !out->reason)
-        out->reason = !nb_count(&out->shape) ? "empty" : k->zero_cotangent ? "zero_cotangent" : "silent";
+        out->reason = !nb_count(&out->shape) ? NB_WHY_empty : k->zero_cotangent ? NB_WHY_zero_cotangent : NB_WHY_silent;
     if (out->verdict == NB_RIGHT)
-        out->reason = NULL;
+        out->reason = NB_WHY_none;
 }
 
 /* A module that refuses the values beside the point takes a finite set of them (labels): nothing to differentiate. */
@@ -169,7 +173,7 @@ static int from_a_set(struct nb_checked *out, const struct tensor *t, size_t i, 
     *e = (struct nb_error){0};
     out->cannot_tell += (int64_t)(t->n - i);
     out->verdict = NB_CANNOT_TELL;
-    out->reason = "finite_set";
+    out->reason = NB_WHY_finite_set;
     return 0;
 }
 
@@ -194,7 +198,7 @@ static int check_tensor(struct checker *k, const char *name, int leaf, struct nb
         bool wrong = finite && !isfinite(t.candidate[i]); /* a gradient may be NaN where the forward is */
         out->wrong += wrong;
         out->cannot_tell += !wrong;
-        out->reason = out->wrong ? "not_finite" : finite ? "zero_cotangent" : "forward_not_finite";
+        out->reason = out->wrong ? NB_WHY_not_finite : finite ? NB_WHY_zero_cotangent : NB_WHY_forward_not_finite;
     }
     sum_up(out, k);
     return 0;
@@ -336,7 +340,7 @@ static int judge_all(struct checker *k, struct nb_error *e)
         return -1;
     k->v->n = (size_t)w->nwrt;
     k->v->verdict = w->nwrt ? NB_RIGHT : NB_CANNOT_TELL;
-    k->v->oracles_agree = true;
+    k->v->self_ok = true;
     for (int i = 0; i < w->nwrt; i++) {
         const char *name = nb_strdup(k->arena, k->p->wrt_name[i], e);
         if (!name || check_tensor(k, name, w->wrt[i], &k->v->v[i], e))
@@ -344,7 +348,7 @@ static int judge_all(struct checker *k, struct nb_error *e)
         if (k->v->v[i].verdict > k->v->verdict)
             k->v->verdict = k->v->v[i].verdict;
     }
-    k->v->evaluations = k->oracle.evaluations;
+    k->v->facts.complex_evaluations = k->oracle.evaluations;
     if (nb_graph_warnings(&k->p->plan, k->arena, &k->v->warnings, e))
         return -1;
     return name_formula(k, e);

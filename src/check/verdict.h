@@ -13,11 +13,11 @@ struct nb_entry {
 
 struct nb_ruling {
     enum nb_verdict verdict;
-    bool silent;        /* nothing reacts and the candidate is zero */
-    bool disagree;      /* the two oracles contradict each other: not the candidate's fault */
-    const char *reason; /* or NULL */
-    double value, bar;  /* the oracle's number, of the sharper one */
-    double error;       /* |candidate - value| over the larger of the two */
+    bool silent;   /* nothing reacts and the candidate is zero */
+    bool disagree; /* the two oracles contradict each other: not the candidate's fault */
+    enum nb_reason reason;
+    double value, bar; /* the oracle's number, of the sharper one */
+    double error;      /* |candidate - value| over the larger of the two */
 };
 
 struct nb_ruling nb_judge(const struct nb_entry *x);

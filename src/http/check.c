@@ -4,14 +4,25 @@
 #include <inttypes.h>
 #include <string.h>
 
+static struct nb_shape index_of(const struct nb_shape *shape, int64_t i)
+{
+    struct nb_shape index = {.rank = shape->rank};
+    for (int d = shape->rank - 1; d >= 0; d--) {
+        index.dim[d] = i % shape->dim[d];
+        i /= shape->dim[d];
+    }
+    return index;
+}
+
 static void put_worst(struct nb_writer *w, const struct nb_checked *c)
 {
+    struct nb_shape index = index_of(&c->shape, c->worst);
     nb_w_key(w, "worst");
     nb_w_open(w, '{');
-    nb_w_shape_at(w, "index", &c->worst);
-    nb_w_number_at(w, "got", c->got);
-    nb_w_number_at(w, "expected", c->expected);
-    nb_w_number_at(w, "error_bar", c->bar);
+    nb_w_shape_at(w, "index", &index);
+    nb_w_number_at(w, "got", c->candidate[c->worst]);
+    nb_w_number_at(w, "expected", c->value[c->worst]);
+    nb_w_number_at(w, "error_bar", c->bar[c->worst]);
     nb_w_key(w, "oracles");
     nb_w_open(w, '{');
     nb_w_number_at(w, "complex", c->complex_step);
@@ -25,13 +36,13 @@ static void put_checked(struct nb_writer *w, const struct nb_checked *c)
     nb_w_open(w, '{');
     nb_w_string_at(w, "verdict", nb_verdict_name(c->verdict));
     if (c->reason)
-        nb_w_string_at(w, "reason", c->reason);
+        nb_w_string_at(w, "reason", nb_reason_name(c->reason));
     nb_w_shape_at(w, "shape", &c->shape);
     nb_w_whole_at(w, "right", c->right);
     nb_w_whole_at(w, "wrong", c->wrong);
     nb_w_whole_at(w, "cannot_tell", c->cannot_tell);
     nb_w_whole_at(w, "silent", c->silent);
-    if (c->judged) {
+    if (c->judged && c->worst >= 0) {
         nb_w_number_at(w, "largest_error", c->largest_error);
         put_worst(w, c);
     }
@@ -60,7 +71,7 @@ static int tell_one(struct nb_text *t, const struct nb_checked *c, struct nb_err
              c->verdict == NB_WRONG ? "wrong" : "cannot be told");
     if (nb_put(t, t->n ? "; " : "", e) || nb_put(t, c->name, e) || nb_put(t, count, e))
         return -1;
-    if (c->reason && (nb_put(t, " (", e) || nb_put(t, c->reason, e) || nb_put(t, ")", e)))
+    if (c->reason && (nb_put(t, " (", e) || nb_put(t, nb_reason_name(c->reason), e) || nb_put(t, ")", e)))
         return -1;
     return 0;
 }
@@ -112,8 +123,8 @@ static int reply(struct nb_request *rq, const struct nb_asked *ask, const struct
     }
     nb_w_close(&w, '}');
     put_point(&w, &ask->check, v);
-    nb_w_bool_at(&w, "oracles_agree", v->oracles_agree);
-    nb_w_whole_at(&w, "evaluations", v->evaluations);
+    nb_w_bool_at(&w, "oracles_agree", v->self_ok);
+    nb_w_whole_at(&w, "evaluations", v->facts.complex_evaluations);
     nb_w_strings_at(&w, "warnings", v->warnings.n, v->warnings.v);
     put_machine(&w);
     nb_w_close(&w, '}');
