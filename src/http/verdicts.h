@@ -1,0 +1,34 @@
+/* verdicts.h - what came out of a check, as JSON: for requests that check, and for probes that end. */
+#ifndef NABLA_VERDICTS_H
+#define NABLA_VERDICTS_H
+#include "check/check.h"
+#include "http/reply.h"
+
+enum nb_detail {
+    NB_DETAIL_WRONG,   /* entries that are wrong or cannot be told, at most 100 a tensor; if there are none the worst */
+    NB_DETAIL_SUMMARY, /* no entries */
+    NB_DETAIL_ALL      /* every entry */
+};
+const char *nb_detail_name(enum nb_detail d); /* "wrong", "summary", "all" */
+
+/* Members of an object that is open: verdict, summary, tensors, warnings, self, and power and shadow if there are any.
+ * What v does not know is left out. `came` (or NULL): gradients of the request, for the shape of one that does not fit.
+ */
+void nb_w_verdicts(struct nb_writer *w, const struct nb_verdicts *v, enum nb_detail detail,
+                   const struct nb_tensors *came);
+/* Members of a certificate that is open: oracles, constants, coverage, kinks, machine. */
+void nb_w_facts(struct nb_writer *w, const struct nb_verdicts *v);
+/* One sentence for people. Owned by the arena; NULL with the error set. */
+const char *nb_verdicts_summary(const struct nb_verdicts *v, const struct nb_tensors *came, struct nb_arena *a,
+                                struct nb_error *e);
+
+/* Flat position -> index. */
+struct nb_shape nb_index_of(const struct nb_shape *shape, int64_t i);
+/* Entries in the order in which they are worth a look: wrong, then cannot tell, larger errors first; none that is
+ * right. At most `most`; returns how many, or -1. */
+int64_t nb_worst_entries(const struct nb_checked *c, int64_t most, int64_t **at, struct nb_arena *a,
+                         struct nb_error *e);
+/* |candidate - value| relative to the larger of the two; infinite if the candidate is not finite. */
+double nb_relative_error(const struct nb_checked *c, int64_t i);
+
+#endif
