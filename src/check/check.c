@@ -1,5 +1,6 @@
 /* check - the point, the candidate, the oracles, and a verdict for every coordinate asked for. */
 #include "check/check.h"
+#include "check/chunk.h"
 #include "check/oracle.h"
 #include "check/point.h"
 #include "check/verdict.h"
@@ -16,10 +17,13 @@ struct checker {
     struct nb_oracle oracle;
     struct nb_arena *arena;
     struct nb_verdicts *v;
+    struct nb_chunks chunks;
     bool zero_cotangent;
 };
 
 /* ---- one tensor ------------------------------------------------------------------------------------------------ */
+
+enum { CHUNK = 16 }; /* coordinates: few, so that a giant graph can be stopped */
 
 struct tensor {
     int leaf;
@@ -58,6 +62,16 @@ static int read_candidate(struct checker *k, const char *name, int leaf, struct 
     return 0;
 }
 
+static int step_chunk(struct checker *k, struct tensor *t, size_t first, size_t n, struct nb_error *e)
+{
+    bool recalled = nb_chunk_recall(&k->chunks, t->z + first, n * sizeof *t->z);
+    k->oracle.evaluations += recalled ? (int64_t)n : 0;
+    for (size_t i = first; i < first + n && !recalled; i++)
+        if (nb_complex_step(&k->oracle, t->leaf, i, &t->z[i], e))
+            return -1;
+    return nb_chunk_done(&k->chunks, t->z + first, n * sizeof *t->z, 0, 0, e);
+}
+
 /* Complex steps for all entries first: they tell the slopes that size the rounding of the differences. */
 static int step_all(struct checker *k, struct tensor *t, struct nb_error *e)
 {
@@ -66,9 +80,10 @@ static int step_all(struct checker *k, struct tensor *t, struct nb_error *e)
     for (int o = 0; o < k->oracle.nout; o++)
         for (int64_t j = 0; j < nb_count(&k->p->plan.net.values.v[k->oracle.out[o]].shape); j++)
             g = fmax(g, fabs(k->oracle.g[o][j]));
-    for (size_t i = 0; i < t->n; i++) {
-        if (nb_complex_step(&k->oracle, t->leaf, i, &t->z[i], e))
+    for (size_t i = 0; i < t->n; i += CHUNK)
+        if (step_chunk(k, t, i, t->n - i < CHUNK ? t->n - i : CHUNK, e))
             return -1;
+    for (size_t i = 0; i < t->n; i++) {
         t->slope = fmax(t->slope, g > 0 ? t->z[i].terms / g : 0);
         t->largest = fmax(t->largest, fabs(t->z[i].value));
         t->reach += fabs(x[i]);
@@ -109,19 +124,18 @@ static int severity(const struct nb_ruling *r)
     return r->silent ? 0 : 1 + (int)r->verdict;
 }
 
-static void note_worst(struct nb_checked *out, const struct tensor *t, size_t i, const struct nb_entry *x,
-                       const struct nb_ruling *r)
-{
-    (void)t;
-    out->worst = (int64_t)i;
-    out->largest_error = r->error;
-    out->complex_step = x->z.value;
-    out->differences = x->d.value;
-    out->differences_bar = x->d.bar;
-}
+/* What is known of one entry in the end, and of a chunk of them. */
+struct ruled {
+    struct nb_ruling r;
+    double complex_step, differences, differences_bar;
+};
+struct ruled_chunk {
+    int64_t evaluations;
+    size_t n; /* fewer than asked: the next one was refused */
+    struct ruled v[CHUNK];
+};
 
-static int judge_entry(struct checker *k, const struct tensor *t, size_t i, struct nb_checked *out, int *worst,
-                       struct nb_error *e)
+static int rule_entry(struct checker *k, const struct tensor *t, size_t i, struct ruled *to, struct nb_error *e)
 {
     struct nb_entry x = {
         .candidate = t->candidate[i], .z = t->z[i], .reach = fmax(t->largest, t->slope), .eps = t->eps};
@@ -132,23 +146,72 @@ static int judge_entry(struct checker *k, const struct tensor *t, size_t i, stru
         return -1;
     if ((r.disagree || (r.verdict == NB_WRONG && !r.reason)) && judge_with_noise(k, t, i, &x, &r, e))
         return -1;
-    k->v->self_ok &= !r.disagree;
-    out->right += r.verdict == NB_RIGHT && !r.silent;
-    out->silent += r.silent;
-    out->wrong += r.verdict == NB_WRONG;
-    out->cannot_tell += r.verdict == NB_CANNOT_TELL;
-    out->value[i] = r.value;
-    out->bar[i] = r.bar;
-    out->verdicts[i] = (unsigned char)r.verdict;
-    out->reasons[i] = (unsigned char)r.reason;
-    int now = severity(&r);
-    if (i == 0 || now > *worst || (now == *worst && r.error > out->largest_error)) {
-        *worst = now;
-        out->judged = true;
-        note_worst(out, t, i, &x, &r);
-        out->reason = r.reason;
-    }
+    *to = (struct ruled){r, x.z.value, x.d.value, x.d.bar};
     return 0;
+}
+
+/* A module that refuses the values beside the point takes a finite set of them (labels): nothing to differentiate. */
+static int rule_chunk(struct checker *k, const struct tensor *t, size_t first, size_t n, struct ruled_chunk *c,
+                      struct nb_error *e)
+{
+    int64_t before = k->oracle.evaluations;
+    for (c->n = 0; c->n < n; c->n++)
+        if (rule_entry(k, t, first + c->n, &c->v[c->n], e)) {
+            if (e->code != NB_E_bad_value)
+                return -1;
+            *e = (struct nb_error){0};
+            break;
+        }
+    c->evaluations = k->oracle.evaluations - before;
+    return 0;
+}
+
+static void take_entry(struct checker *k, size_t i, const struct ruled *x, struct nb_checked *out, int *worst)
+{
+    const struct nb_ruling *r = &x->r;
+    k->v->self_ok &= !r->disagree;
+    out->right += r->verdict == NB_RIGHT && !r->silent;
+    out->silent += r->silent;
+    out->wrong += r->verdict == NB_WRONG;
+    out->cannot_tell += r->verdict == NB_CANNOT_TELL;
+    out->value[i] = r->value;
+    out->bar[i] = r->bar;
+    out->verdicts[i] = (unsigned char)r->verdict;
+    out->reasons[i] = (unsigned char)r->reason;
+    int now = severity(r);
+    if (i && now <= *worst && !(now == *worst && r->error > out->largest_error))
+        return;
+    *worst = now;
+    out->judged = true;
+    out->reason = r->reason;
+    out->worst = (int64_t)i;
+    out->largest_error = r->error;
+    out->complex_step = x->complex_step;
+    out->differences = x->differences;
+    out->differences_bar = x->differences_bar;
+}
+
+/* 1: the entries from here on belong to a finite set. */
+static int judge_chunk(struct checker *k, const struct tensor *t, size_t first, struct nb_checked *out, int *worst,
+                       struct nb_error *e)
+{
+    struct ruled_chunk c = {0};
+    size_t n = t->n - first < CHUNK ? t->n - first : CHUNK;
+    double error = 0;
+    if (nb_chunk_recall(&k->chunks, &c, sizeof c))
+        k->oracle.evaluations += c.evaluations;
+    else if (rule_chunk(k, t, first, n, &c, e))
+        return -1;
+    for (size_t i = 0; i < c.n; i++) {
+        take_entry(k, first + i, &c.v[i], out, worst);
+        error = fmax(error, c.v[i].r.error);
+    }
+    if (nb_chunk_done(&k->chunks, &c, sizeof c, (int64_t)(c.n < n ? t->n - first : n), error, e))
+        return -1;
+    if (c.n == n)
+        return 0;
+    out->cannot_tell += (int64_t)(t->n - first - c.n);
+    return 1;
 }
 
 static void sum_up(struct nb_checked *out, const struct checker *k)
@@ -165,42 +228,45 @@ static void sum_up(struct nb_checked *out, const struct checker *k)
         out->reason = NB_WHY_none;
 }
 
-/* A module that refuses the values beside the point takes a finite set of them (labels): nothing to differentiate. */
-static int from_a_set(struct nb_checked *out, const struct tensor *t, size_t i, struct nb_error *e)
+/* Where nothing can be measured, only what is not a number is wrong. */
+static int judge_none(struct checker *k, const struct tensor *t, bool finite, struct nb_checked *out,
+                      struct nb_error *e)
 {
-    if (e->code != NB_E_bad_value)
-        return -1;
-    *e = (struct nb_error){0};
-    out->cannot_tell += (int64_t)(t->n - i);
-    out->verdict = NB_CANNOT_TELL;
-    out->reason = NB_WHY_finite_set;
-    return 0;
-}
-
-static int check_tensor(struct checker *k, const char *name, int leaf, struct nb_checked *out, struct nb_error *e)
-{
-    struct tensor t = {0};
-    int worst = 0;
-    *out = (struct nb_checked){.name = name, .shape = k->p->plan.net.values.v[leaf].shape};
-    if (read_candidate(k, name, leaf, &t, out, e))
-        return -1;
-    if (out->reason)
-        return 0;
-    bool finite = nb_oracle_finite(&k->oracle);
-    if (finite && !k->zero_cotangent && step_all(k, &t, e))
-        return -1;
-    for (size_t i = 0; i < t.n; i++) {
-        if (finite && !k->zero_cotangent) {
-            if (judge_entry(k, &t, i, out, &worst, e))
-                return from_a_set(out, &t, i, e);
-            continue;
-        }
-        bool wrong = finite && !isfinite(t.candidate[i]); /* a gradient may be NaN where the forward is */
+    for (size_t i = 0; i < t->n; i++) {
+        bool wrong = finite && !isfinite(t->candidate[i]); /* a gradient may be NaN where the forward is */
         out->wrong += wrong;
         out->cannot_tell += !wrong;
         out->reason = out->wrong ? NB_WHY_not_finite : finite ? NB_WHY_zero_cotangent : NB_WHY_forward_not_finite;
     }
     sum_up(out, k);
+    return nb_chunk_done(&k->chunks, NULL, 0, (int64_t)t->n, 0, e);
+}
+
+static int check_tensor(struct checker *k, const char *name, int leaf, struct nb_checked *out, struct nb_error *e)
+{
+    struct tensor t = {0};
+    int worst = 0, r = 0;
+    *out = (struct nb_checked){.name = name, .shape = k->p->plan.net.values.v[leaf].shape};
+    k->chunks.at.tensor = name;
+    if (read_candidate(k, name, leaf, &t, out, e))
+        return -1;
+    if (out->reason)
+        return nb_chunk_done(&k->chunks, NULL, 0, (int64_t)t.n, INFINITY, e);
+    bool finite = nb_oracle_finite(&k->oracle);
+    if (!finite || k->zero_cotangent)
+        return judge_none(k, &t, finite, out, e);
+    if (step_all(k, &t, e))
+        return -1;
+    for (size_t i = 0; i < t.n && !r; i += CHUNK)
+        r = judge_chunk(k, &t, i, out, &worst, e);
+    if (r < 0)
+        return -1;
+    if (r == 0)
+        sum_up(out, k);
+    else {
+        out->verdict = NB_CANNOT_TELL;
+        out->reason = NB_WHY_finite_set;
+    }
     return 0;
 }
 
@@ -333,6 +399,14 @@ static int prepare(struct checker *k, struct nb_error *e)
     return nb_oracle_new(&k->p->plan, &fed, cotangent, k->arena, &k->oracle, e);
 }
 
+static int64_t coordinates(const struct checker *k)
+{
+    int64_t n = 0;
+    for (int i = 0; i < k->p->plan.wants.nwrt; i++)
+        n += nb_count(&k->p->plan.net.values.v[k->p->plan.wants.wrt[i]].shape);
+    return n;
+}
+
 static int judge_all(struct checker *k, struct nb_error *e)
 {
     const struct nb_wants *w = &k->p->plan.wants;
@@ -341,6 +415,8 @@ static int judge_all(struct checker *k, struct nb_error *e)
     k->v->n = (size_t)w->nwrt;
     k->v->verdict = w->nwrt ? NB_RIGHT : NB_CANNOT_TELL;
     k->v->self_ok = true;
+    if (nb_chunks_begin(&k->chunks, k->c->watch, coordinates(k), e))
+        return -1;
     for (int i = 0; i < w->nwrt; i++) {
         const char *name = nb_strdup(k->arena, k->p->wrt_name[i], e);
         if (!name || check_tensor(k, name, w->wrt[i], &k->v->v[i], e))

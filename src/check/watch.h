@@ -16,7 +16,7 @@ struct nb_progress {
 };
 struct nb_watch {
     void *context;
-    bool (*go_on)(void *context, const struct nb_progress *p); /* after every chunk; false: stop */
+    bool (*go_on)(void *context, const struct nb_progress *p); /* before the first and after every chunk; false: stop */
     bool (*recall)(void *context, uint64_t chunk, void *bytes, size_t n);
     void (*remember)(void *context, uint64_t chunk, const void *bytes, size_t n);
 };
