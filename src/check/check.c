@@ -435,7 +435,7 @@ int nb_check_run(struct nb_graph *g, const struct nb_check *c, struct nb_arena *
 {
     struct checker k = {.g = g, .c = c, .run = c->run, .arena = a, .v = v};
     *v = (struct nb_verdicts){0};
-    if (nb_point_draw(g, &k.run, a, v, e))
+    if (nb_point_draw(g, &k.run, 0, a, v, e))
         return -1;
     if (!(k.p = nb_graph_plan(g, NB_ASK_BACKWARD, &k.run, a, e)))
         return -1;

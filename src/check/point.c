@@ -1,85 +1,104 @@
 /* point - inputs and cotangents drawn from the seed. */
 #include "check/point.h"
+#include "check/domain.h"
 #include "graph/snapshot.h"
+#include <math.h>
 #include <string.h>
 
-static const int64_t SIZES[] = {5, 7, 3, 11, 13, 9, 15, 17};
+/* ---- sizes ----------------------------------------------------------------------------------------------------- */
 
-/* Sizes for symbols that nothing given binds: tried in a net of their own. */
-static int bind_free(const struct nb_net *net, struct nb_run *run, struct nb_arena *a, struct nb_error *e)
+static bool has_size(const struct nb_net *net, int value, int64_t d)
 {
-    size_t n = 0, total = run->dims.n + net->symbols.n;
-    const char **name = nb_small(a, total + 1, sizeof *name, e);
-    int64_t *size = nb_small(a, total + 1, sizeof *size, e);
+    const struct nb_shape *s = &net->values.v[value].shape;
+    for (int k = 0; k < s->rank; k++)
+        if (s->dim[k] == d)
+            return true;
+    return false;
+}
+
+static bool taken(const struct nb_net *net, const int64_t *size, size_t n, int64_t d)
+{
+    for (size_t i = 0; i < net->inputs.n; i++)
+        if (has_size(net, net->inputs.v[i].value, d))
+            return true;
+    for (size_t i = 0; i < net->learned.n; i++)
+        if (has_size(net, net->learned.v[i].value, d))
+            return true;
+    for (size_t i = 0; i < n; i++)
+        if (size[i] == d)
+            return true;
+    return false;
+}
+
+/* 5, 7, 3, 9, 11, 13, ...: the first that no other dimension has. */
+static int64_t odd_size(const struct nb_net *net, const int64_t *size, size_t n)
+{
+    static const int64_t first[] = {5, 7, 3};
+    for (int i = 0; i < 3; i++)
+        if (!taken(net, size, n, first[i]))
+            return first[i];
+    int64_t d = 9;
+    while (taken(net, size, n, d))
+        d += 2;
+    return d;
+}
+
+static bool asked(const struct nb_run *run, size_t n, const char *symbol)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(run->dims.name[i], symbol))
+            return true;
+    return false;
+}
+
+static bool is_symbol(const struct nb_net *net, const char *name)
+{
+    for (size_t i = 0; i < net->symbols.n; i++)
+        if (!strcmp(net->symbols.v[i], name))
+            return true;
+    return false;
+}
+
+/* The size asked for as "batch" is that of the dimension the first input begins with, whatever its name. */
+static const char *batch_of(const struct nb_net *net, const char *name)
+{
+    const struct nb_shape *s = net->inputs.n ? &net->values.v[net->inputs.v[0].value].shape : NULL;
+    bool other = strcmp(name, "batch") || is_symbol(net, name);
+    return other || !s || s->rank < 1 || !NB_IS_SYM(s->dim[0]) ? name : net->symbols.v[s->dim[0] - NB_SYM(0)];
+}
+
+static int name_batch(struct nb_graph *g, struct nb_run *run, struct nb_arena *a, struct nb_error *e)
+{
+    const char **name = nb_small(a, run->dims.n + 1, sizeof *name, e);
+    for (size_t i = 0; name && i < run->dims.n; i++)
+        name[i] = batch_of(&g->net, run->dims.name[i]);
+    run->dims.name = name;
+    return name ? 0 : -1;
+}
+
+/* Sizes for symbols that nothing given binds; true in *bound if there were any. */
+static int bind_free(const struct nb_net *net, struct nb_run *run, bool *bound, struct nb_arena *a, struct nb_error *e)
+{
+    size_t n = run->dims.n, given = n;
+    const char **name = nb_small(a, n + net->symbols.n + 1, sizeof *name, e);
+    int64_t *size = nb_small(a, n + net->symbols.n + 1, sizeof *size, e);
     if (!name || !size)
         return -1;
-    for (; n < run->dims.n; n++) {
-        name[n] = run->dims.name[n];
-        size[n] = run->dims.size[n];
+    for (size_t i = 0; i < n; i++) {
+        name[i] = run->dims.name[i];
+        size[i] = run->dims.size[i];
     }
     for (size_t i = 0; i < net->symbols.n; i++)
-        if (!NB_IS_KNOWN(net->size[i])) {
-            name[n] = nb_strdup(a, net->symbols.v[i], e);
-            size[n++] = SIZES[i % (sizeof SIZES / sizeof *SIZES)];
+        if (!NB_IS_KNOWN(net->size[i]) && !asked(run, given, net->symbols.v[i])) {
+            if (!(name[n] = nb_strdup(a, net->symbols.v[i], e)))
+                return -1;
+            size[n] = odd_size(net, size, n);
+            n++;
         }
+    *bound = n > given;
     run->dims.name = name;
     run->dims.size = size;
     run->dims.n = n;
-    return 0;
-}
-
-/* Between 0.1 and 2 in size, either sign: off the kinks at 0, inside the range where activations bend. */
-static double entry(struct nb_stream s, uint64_t i)
-{
-    double u = 2 * nb_uniform(s, i) - 1;
-    return u < 0 ? 1.9 * u - 0.1 : 1.9 * u + 0.1;
-}
-
-static int draw_tensor(const char *name, const struct nb_shape *shape, bool integer, bool single, struct nb_seed seed,
-                       struct nb_arena *a, struct nb_tensors *to, struct nb_tensors *list, struct nb_error *e)
-{
-    struct nb_tensor t;
-    const char *stream = nb_sprintf(a, e, "point/%s", name), *own = nb_strdup(a, name, e);
-    if (!stream || !own || nb_tensor_new(a, NB_F64, shape, &t, e))
-        return -1;
-    struct nb_stream s = nb_stream_of(seed, stream);
-    for (int64_t i = 0; i < nb_count(shape); i++) {
-        double x = integer ? (double)(nb_word(s, (uint64_t)i) & 1) : entry(s, (uint64_t)i);
-        ((double *)t.data)[i] = single ? (double)(float)x : x;
-    }
-    return nb_tensors_add(a, to, own, t, e) || nb_tensors_add(a, list, own, t, e) ? -1 : 0;
-}
-
-static int draw_inputs(const struct nb_net *net, struct nb_run *run, struct nb_arena *a, struct nb_verdicts *v,
-                       struct nb_error *e)
-{
-    for (size_t i = 0; i < net->inputs.n; i++) {
-        const struct nb_input *in = &net->inputs.v[i];
-        const struct nb_value *x = &net->values.v[in->value];
-        if (in->sample != NB_FED || nb_tensors_find(&run->inputs, in->name) || nb_count(&x->shape) < 0)
-            continue;
-        if (draw_tensor(in->name, &x->shape, x->integer, net->dtype == NB_F32, run->seed, a, &run->inputs, &v->point,
-                        e))
-            return -1;
-    }
-    return 0;
-}
-
-static int draw_cotangents(const struct nb_net *net, struct nb_run *run, struct nb_arena *a, struct nb_verdicts *v,
-                           struct nb_error *e)
-{
-    run->cotangents_given = true;
-    for (size_t i = 0; i < net->outputs.n; i++) {
-        const struct nb_output *o = &net->outputs.v[i];
-        bool twice = false;
-        for (size_t k = 0; k < i; k++)
-            twice |= net->outputs.v[k].value == o->value;
-        if (net->values.v[o->value].integer || nb_count(&net->values.v[o->value].shape) < 0 || twice)
-            continue;
-        if (draw_tensor(o->name, &net->values.v[o->value].shape, false, false, run->seed, a, &run->cotangents,
-                        &v->cotangents, e))
-            return -1;
-    }
     return 0;
 }
 
@@ -93,14 +112,198 @@ static int build(struct nb_graph *g, const struct nb_run *run, struct nb_arena *
     return bad;
 }
 
-int nb_point_draw(struct nb_graph *g, struct nb_run *run, struct nb_arena *a, struct nb_verdicts *v, struct nb_error *e)
+/* The net in numbers. Without inputs nothing but `dims` binds a symbol, so the graph's own net tells which are free. */
+static int bind(struct nb_graph *g, struct nb_run *run, struct nb_arena *a, struct nb_net *net, struct nb_error *e)
+{
+    bool bound = false;
+    if (!run->inputs.n)
+        return bind_free(&g->net, run, &bound, a, e) || build(g, run, a, net, e) ? -1 : 0;
+    if (build(g, run, a, net, e) || bind_free(net, run, &bound, a, e))
+        return -1;
+    return bound ? build(g, run, a, net, e) : 0;
+}
+
+/* ---- entries --------------------------------------------------------------------------------------------------- */
+
+/* One number in each of n equal parts of (0, 1), in random order: all different, and spread evenly. */
+static void spread(struct nb_stream s, size_t n, double *u)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t j = nb_word(s, 2 * i) % (i + 1);
+        u[i] = u[j];
+        u[j] = ((double)i + 0.2 + 0.6 * nb_uniform(s, 2 * i + 1)) / (double)n;
+    }
+}
+
+/* Most kinks stand at multiples of 1/2, and formulas agree at 0 and 1: entries lie in bands between those. Inputs that
+ * meet take turns with two narrower bands, so that their differences keep away from multiples of 1/2, too. */
+struct bands {
+    double from, to; /* of every half */
+};
+
+/* How much of the bands lies below x; and the x below which there is as much. */
+static double below(struct bands b, double x)
+{
+    double half = floor(2 * x) / 2;
+    return 2 * half * (b.to - b.from) + fmin(fmax(x - half - b.from, 0), b.to - b.from);
+}
+
+static double at_measure(struct bands b, double m)
+{
+    double k = floor(m / (b.to - b.from));
+    return k / 2 + b.from + (m - k * (b.to - b.from));
+}
+
+/* u in (0, 1) to the bands within the interval. Where it has both signs each gets at least three tenths. */
+static double in_bands(struct bands b, double lo, double hi, double u)
+{
+    double low = below(b, lo), high = below(b, hi);
+    if (!(high - low > 0.2 * (hi - lo) * (b.to - b.from)))
+        return lo + u * (hi - lo);
+    if (low >= 0 || high <= 0)
+        return at_measure(b, low + u * (high - low));
+    double negative = fmin(fmax(-low / (high - low), 0.3), 0.7);
+    return at_measure(b, u < negative ? low * (1 - u / negative) : high * (u - negative) / (1 - negative));
+}
+
+static void normalise_rows(const struct nb_shape *shape, double *x, size_t n)
+{
+    size_t row = shape->rank ? (size_t)shape->dim[shape->rank - 1] : 1;
+    for (size_t i = 0; i < n; i += row) {
+        double sum = 0;
+        for (size_t j = 0; j < row; j++)
+            sum += x[i + j];
+        for (size_t j = 0; j < row && row > 1; j++)
+            x[i + j] /= sum;
+    }
+}
+
+static void fill(const struct nb_domain *d, struct bands b, bool integer, const struct nb_shape *shape, double *x,
+                 size_t n)
+{
+    bool rows = d->letter == 'p' || d->letter == 'l';
+    for (size_t i = 0; i < n; i++) {
+        if (d->letter == 's' || d->letter == 'b')
+            x[i] = x[i] > 0.5 ? 1 : d->letter == 's' ? -1 : 0;
+        else if (integer)
+            x[i] = floor((double)d->classes * x[i]);
+        else
+            x[i] = rows ? 0.1 + 0.85 * x[i] : in_bands(b, d->lo, d->hi, x[i]);
+    }
+    if (rows)
+        normalise_rows(shape, x, n);
+    for (size_t i = 0; i < n && d->letter == 'l'; i++)
+        x[i] = log(x[i]);
+}
+
+/* ---- inputs ---------------------------------------------------------------------------------------------------- */
+
+static int stream_of(const struct nb_run *run, const char *what, int which, const char *name, struct nb_arena *a,
+                     struct nb_stream *s, struct nb_error *e)
+{
+    const char *text = which ? nb_sprintf(a, e, "%s/%d/%s", what, which, name) : nb_sprintf(a, e, "%s/%s", what, name);
+    if (text)
+        *s = nb_stream_of(run->seed, text);
+    return text ? 0 : -1;
+}
+
+static void round_to_float(double *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)x[i];
+}
+
+static int keep(const char *name, struct nb_tensor t, bool single, struct nb_arena *a, struct nb_tensors *to,
+                struct nb_tensors *list, struct nb_error *e)
+{
+    const char *own = nb_strdup(a, name, e);
+    if (single)
+        round_to_float(t.data, (size_t)nb_count(&t.shape));
+    return !own || nb_tensors_add(a, to, own, t, e) || (list && nb_tensors_add(a, list, own, t, e)) ? -1 : 0;
+}
+
+static int draw_input(const struct nb_net *net, const struct nb_input *in, struct bands b, struct nb_stream s,
+                      struct nb_arena *a, struct nb_tensor *t, struct nb_error *e)
+{
+    const struct nb_value *x = &net->values.v[in->value];
+    struct nb_domain d;
+    if (nb_domain_of(net, in, a, &d, e) || nb_tensor_new(a, NB_F64, &x->shape, t, e))
+        return -1;
+    size_t n = (size_t)nb_count(&x->shape);
+    spread(s, n, t->data);
+    fill(&d, b, x->integer, &x->shape, t->data, n);
+    return 0;
+}
+
+static int draw_inputs(const struct nb_net *net, struct nb_run *run, int which, struct nb_arena *a,
+                       struct nb_verdicts *v, struct nb_error *e)
+{
+    static const struct bands one = {0.05, 0.45}, turn[] = {{0.05, 0.2}, {0.3, 0.45}};
+    for (size_t i = 0; i < net->inputs.n; i++) {
+        const struct nb_input *in = &net->inputs.v[i];
+        struct nb_stream s;
+        struct nb_tensor t;
+        if (in->sample != NB_FED || nb_tensors_find(&run->inputs, in->name) ||
+            nb_count(&net->values.v[in->value].shape) < 0)
+            continue;
+        if (stream_of(run, "point", which, in->name, a, &s, e) ||
+            draw_input(net, in, net->inputs.n > 1 ? turn[i % 2] : one, s, a, &t, e) ||
+            keep(in->name, t, net->dtype == NB_F32, a, &run->inputs, which ? NULL : &v->point, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- cotangents ------------------------------------------------------------------------------------------------ */
+
+/* Less than 60 degrees from all ones, or from all minus ones. */
+static bool nearly_constant(const double *g, size_t n)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += g[i];
+        squares += g[i] * g[i];
+    }
+    return n > 1 && 4 * sum * sum > (double)n * squares;
+}
+
+static void draw_cotangent(struct nb_stream s, double *g, size_t n)
+{
+    uint64_t at = 0;
+    do
+        for (size_t i = 0; i < n; i++, at++)
+            g[i] = (nb_word(s, at) & 1 ? 1 : -1) * (0.5 + nb_uniform(s, at));
+    while (nearly_constant(g, n) && at < 64 * n);
+}
+
+static int draw_cotangents(const struct nb_net *net, struct nb_run *run, int which, struct nb_arena *a,
+                           struct nb_verdicts *v, struct nb_error *e)
+{
+    run->cotangents_given = true;
+    for (size_t i = 0; i < net->outputs.n; i++) {
+        const struct nb_output *o = &net->outputs.v[i];
+        const struct nb_value *y = &net->values.v[o->value];
+        struct nb_stream s;
+        struct nb_tensor t;
+        bool twice = false;
+        for (size_t k = 0; k < i; k++)
+            twice |= net->outputs.v[k].value == o->value;
+        if (y->integer || nb_count(&y->shape) < 0 || twice)
+            continue;
+        if (stream_of(run, "cotangent", which, o->name, a, &s, e) || nb_tensor_new(a, NB_F64, &y->shape, &t, e))
+            return -1;
+        draw_cotangent(s, t.data, (size_t)nb_count(&y->shape));
+        if (keep(o->name, t, net->dtype == NB_F32, a, &run->cotangents, which ? NULL : &v->cotangents, e))
+            return -1;
+    }
+    return 0;
+}
+
+int nb_point_draw(struct nb_graph *g, struct nb_run *run, int which, struct nb_arena *a, struct nb_verdicts *v,
+                  struct nb_error *e)
 {
     struct nb_net net;
-    if (build(g, run, a, &net, e) || bind_free(&net, run, a, e))
+    if (name_batch(g, run, a, e) || bind(g, run, a, &net, e) || draw_inputs(&net, run, which, a, v, e))
         return -1;
-    if (build(g, run, a, &net, e) || draw_inputs(&net, run, a, v, e))
-        return -1;
-    if (build(g, run, a, &net, e))
-        return -1;
-    return run->loss || run->cotangents_given ? 0 : draw_cotangents(&net, run, a, v, e);
+    return run->loss || run->cotangents_given ? 0 : draw_cotangents(&net, run, which, a, v, e);
 }
