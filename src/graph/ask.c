@@ -304,7 +304,7 @@ static int ask_all(struct asking *q, enum nb_ask ask, struct nb_error *e)
         return -1;
     if (ask == NB_ASK_LOSS && ask_loss(q, false, e))
         return -1;
-    if (ask == NB_ASK_BACKWARD && ask_backward(q, e))
+    if ((ask == NB_ASK_BACKWARD || ask == NB_ASK_PLAIN) && ask_backward(q, e))
         return -1;
     if (ask == NB_ASK_LOSS && !q->run->outputs_given) /* the loss alone: other outputs may need other inputs */
         return add_want(q->arena, &q->wants->out, &q->wants->nout, q->net->losses.v[q->p->loss].value, e);
@@ -328,7 +328,7 @@ static int compile(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run
                    struct nb_error *e)
 {
     struct nb_net net;
-    struct nb_wants wants = {.also = -1};
+    struct nb_wants wants = {.also = -1, .plain = ask == NB_ASK_PLAIN};
     struct nb_binding binding = {&run->inputs, run->dims.n, run->dims.name, run->dims.size, run->train};
     struct asking q = {run, p, &net, &wants, &p->arena};
     p->loss = -1;

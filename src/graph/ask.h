@@ -4,7 +4,8 @@
 #include "graph/graph.h"
 #include "graph/session.h"
 
-enum nb_ask { NB_ASK_FORWARD, NB_ASK_BACKWARD, NB_ASK_LOSS };
+/* PLAIN is BACKWARD through the operations themselves: the formulas of given backwards are passed over. */
+enum nb_ask { NB_ASK_FORWARD, NB_ASK_BACKWARD, NB_ASK_LOSS, NB_ASK_PLAIN };
 
 /* The plan with the names of what was asked, in the order of plan->wants. */
 struct nb_planned {

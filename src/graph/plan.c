@@ -29,6 +29,11 @@ int nb_outermost_given(const struct nb_net *net, const struct nb_op *op)
     return g;
 }
 
+static int outermost(const struct planner *pl, const struct nb_op *op)
+{
+    return pl->p->wants.plain ? -1 : nb_outermost_given(pl->net, op);
+}
+
 /* ---- which values are needed ----------------------------------------------------------------------------------- */
 
 static void need(struct planner *pl, int v)
@@ -77,7 +82,7 @@ static void mark_needed(struct planner *pl)
     need(pl, w->also);
     for (int i = (int)pl->net->ops.n - 1; i >= 0; i--) {
         const struct nb_op *op = &pl->net->ops.v[i];
-        int g = w->nseed ? nb_outermost_given(pl->net, op) : -1;
+        int g = w->nseed ? outermost(pl, op) : -1;
         if (!makes_needed(pl, op))
             continue;
         if (g >= 0 && !pl->given_needed[g]) {
@@ -152,7 +157,7 @@ static void mark_reach(struct planner *pl)
     for (int i = 0; i < w->nwrt; i++)
         pl->reach[w->wrt[i]] = true;
     for (size_t i = 0; i < pl->net->ops.n; i++) {
-        int g = nb_outermost_given(pl->net, &pl->net->ops.v[i]);
+        int g = outermost(pl, &pl->net->ops.v[i]);
         if (g < 0)
             reach_outputs(pl, &pl->net->ops.v[i]);
         else if ((int)i == pl->net->given.v[g].last - 1)
@@ -245,7 +250,7 @@ static int back_given(struct planner *pl, int index, struct nb_error *e)
 static int refuse_inside_given(const struct planner *pl, int v, struct nb_error *e)
 {
     const struct nb_value *x = value(pl, v);
-    int g = x->kind == NB_V_OP ? nb_outermost_given(pl->net, &pl->net->ops.v[x->of]) : -1;
+    int g = x->kind == NB_V_OP ? outermost(pl, &pl->net->ops.v[x->of]) : -1;
     bool output = false;
     for (int i = 0; g >= 0 && i < pl->net->given.v[g].nout; i++)
         output |= pl->net->given.v[g].out[i] == v;
@@ -256,9 +261,10 @@ static int refuse_inside_given(const struct planner *pl, int v, struct nb_error 
                    "its own");
 }
 
-static bool is_given_output(const struct nb_net *net, int v)
+static bool is_given_output(const struct planner *pl, int v)
 {
-    for (size_t g = 0; g < net->given.n; g++)
+    const struct nb_net *net = pl->net;
+    for (size_t g = 0; g < net->given.n && !pl->p->wants.plain; g++)
         for (int i = 0; i < net->given.v[g].nout; i++)
             if (net->given.v[g].out[i] == v)
                 return true;
@@ -271,7 +277,7 @@ static int borrow_seeds(struct planner *pl, struct nb_error *e)
     if (!(pl->p->borrowed = nb_zalloc(pl->arena, (size_t)w->nseed + 1, sizeof *pl->p->borrowed, e)))
         return -1;
     for (int i = 0; i < w->nseed; i++)
-        pl->p->borrowed[i] = !pl->added[w->seed[i]] && !is_given_output(pl->net, w->seed[i]);
+        pl->p->borrowed[i] = !pl->added[w->seed[i]] && !is_given_output(pl, w->seed[i]);
     return 0;
 }
 
@@ -290,7 +296,7 @@ static int plan_backward(struct planner *pl, struct nb_error *e)
     if (!(pl->p->back = nb_small(pl->arena, pl->net->ops.n + 1, sizeof *pl->p->back, e)))
         return -1;
     for (int i = (int)pl->net->ops.n - 1; i >= 0; i--) {
-        int g = nb_outermost_given(pl->net, &pl->net->ops.v[i]);
+        int g = outermost(pl, &pl->net->ops.v[i]);
         if (g >= 0) {
             i = pl->net->given.v[g].first;
             if (back_given(pl, g, e))

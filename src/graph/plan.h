@@ -19,7 +19,8 @@ struct nb_wants {
     int nout, *out;
     int nseed, *seed; /* values whose cotangents are given; none: forward only */
     int nwrt, *wrt;
-    int also; /* one more value to make, or -1 */
+    int also;   /* one more value to make, or -1 */
+    bool plain; /* backward through the operations themselves, also where a module's backward is given */
 };
 
 enum nb_flow { NB_NO_FLOW, NB_WRITE, NB_ADD }; /* a contribution to a gradient: none, the first, one more */

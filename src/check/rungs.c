@@ -1,0 +1,399 @@
+/* rungs - the second oracle at one node: extrapolated central differences of every entry, a colour at a time. */
+#include "check/operand.h"
+#include "nabla/branch.h"
+#include "nabla/team.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { ROUNDING = 16, HALVINGS = 37, JIGGLES = 8, MOST_SUSPECTS = 512 };
+static const double AGREE = 1e-9, GOOD = 1e-6;
+
+struct rung {
+    double value, rounding;
+};
+struct ladder { /* of one entry */
+    struct rung far, mid, near;
+    double value, bar; /* the best so far */
+    double slope, reach, x, h;
+    bool found, done;
+};
+struct result { /* of one colour */
+    int64_t agree, compared, suspects;
+    double gap, h;
+    int halvings;
+};
+
+struct slot {
+    double *plus; /* outputs at x + h */
+    struct ladder *l;
+};
+struct rungs {
+    struct nb_operand *p;
+    struct slot *slot;
+    struct result *result;     /* per colour */
+    unsigned char *suspect;    /* per entry, by colour and block */
+    double *slope, *reach;     /* per block: the largest slope, the sum of |x| */
+    struct nb_branches edges;  /* at the point */
+    int64_t first;
+};
+
+/* ---- one step of all ladders of a colour ----------------------------------------------------------------------- */
+
+static void move(struct rungs *r, int slot, int64_t c, double sign)
+{
+    struct nb_operand *p = r->p;
+    double *x = p->stand.d[slot].x;
+    for (int64_t b = 0; b < p->blocks.blocks; b++) {
+        struct ladder *l = &r->slot[slot].l[b];
+        if (!l->done) {
+            volatile double to = l->x + sign * l->h;
+            x[nb_entry_of(p, c, b)] = to;
+        }
+    }
+}
+
+static void put_back(struct rungs *r, int slot, int64_t c)
+{
+    struct nb_operand *p = r->p;
+    for (int64_t b = 0; b < p->blocks.blocks; b++)
+        ((double *)p->stand.d[slot].x)[nb_entry_of(p, c, b)] = p->stand.point[nb_entry_of(p, c, b)];
+}
+
+static double step_of(const struct ladder *l)
+{
+    volatile double up = l->x + l->h, down = l->x - l->h;
+    return up - down;
+}
+
+static void add_outputs(struct rungs *r, int slot)
+{
+    struct nb_operand *p = r->p;
+    struct ladder *ladders = r->slot[slot].l;
+    const double *plus = r->slot[slot].plus;
+    for (int o = 0; o < p->stand.nout; plus += p->out[o].n, o++) {
+        const double *minus = nb_stand_y(&p->stand, slot, o);
+        const struct nb_out *out = &p->out[o];
+        for (size_t j = 0; j < out->n; j++) {
+            struct ladder *l = &ladders[out->block[j]];
+            if (l->done || plus[j] == minus[j])
+                continue;
+            double dy = (plus[j] - minus[j]) / step_of(l), g = out->g[0][j];
+            double size = fabs(out->base[j]) + fabs(dy * l->x) + l->slope * l->reach;
+            size = fmax(size, out->noise[j] / DBL_EPSILON);
+            l->near.value += g * dy;
+            l->near.rounding += fabs(g) * size;
+        }
+    }
+}
+
+/* D(h) of every ladder that is not done. */
+static int climb(struct rungs *r, int slot, int64_t c, struct nb_error *e)
+{
+    struct nb_operand *p = r->p;
+    double *plus = r->slot[slot].plus;
+    move(r, slot, c, 1);
+    if (nb_stand_real(&p->stand, slot, e))
+        return -1;
+    for (int o = 0; o < p->stand.nout; plus += p->out[o].n, o++)
+        memcpy(plus, nb_stand_y(&p->stand, slot, o), p->out[o].n * sizeof *plus);
+    move(r, slot, c, -1);
+    if (nb_stand_real(&p->stand, slot, e))
+        return -1;
+    for (int64_t b = 0; b < p->blocks.blocks; b++) {
+        struct ladder *l = &r->slot[slot].l[b];
+        if (!l->done) {
+            l->far = l->mid;
+            l->mid = l->near;
+            l->near = (struct rung){0, 0};
+        }
+    }
+    add_outputs(r, slot);
+    for (int64_t b = 0; b < p->blocks.blocks; b++)
+        if (!r->slot[slot].l[b].done)
+            r->slot[slot].l[b].near.rounding *= ROUNDING * DBL_EPSILON / r->slot[slot].l[b].h;
+    return 0;
+}
+
+/* Four to one, or nothing but rounding. */
+static bool accepted(const struct ladder *l)
+{
+    double a = l->far.value - l->mid.value, b = l->mid.value - l->near.value;
+    if (fabs(a) <= 4 * l->near.rounding && fabs(b) <= 4 * l->near.rounding)
+        return true;
+    return b != 0 && a / b >= 3 && a / b <= 5;
+}
+
+/* After a rung: keep the best, decide whether to go on, halve. True if this ladder is done. */
+static bool judge_rung(struct ladder *l)
+{
+    double bar = fabs(l->near.value - l->mid.value) / 3 + l->near.rounding;
+    if (accepted(l) && (!l->found || bar < l->bar)) {
+        l->found = true;
+        l->value = (4 * l->near.value - l->mid.value) / 3;
+        l->bar = bar;
+    }
+    l->done = l->found && (l->bar <= GOOD * fabs(l->value) || l->near.rounding > 4 * l->bar);
+    l->h /= 2;
+    return l->done;
+}
+
+static void set_up(struct rungs *r, int slot, int64_t c, int64_t only)
+{
+    struct nb_operand *p = r->p;
+    for (int64_t b = 0; b < p->blocks.blocks; b++) {
+        double x = p->stand.point[nb_entry_of(p, c, b)], size = fabs(x) > 1 ? fabs(x) : 1;
+        r->slot[slot].l[b] = (struct ladder){.slope = r->slope[b], .reach = r->reach[b], .x = x,
+                                             .h = 0x1p-10 * exp2(floor(log2(size))), .done = only >= 0 && b != only};
+    }
+}
+
+static int climb_all(struct rungs *r, int slot, int64_t c, int64_t only, int *halvings, struct nb_error *e)
+{
+    int64_t open = only < 0 ? r->p->blocks.blocks : 1;
+    set_up(r, slot, c, only);
+    for (int k = 0; k < HALVINGS + 3 && open; k++) {
+        if (climb(r, slot, c, e))
+            return -1;
+        *halvings = k < 3 ? 0 : k - 2;
+        for (int64_t b = 0; b < r->p->blocks.blocks; b++) {
+            struct ladder *l = &r->slot[slot].l[b];
+            if (l->done)
+                continue;
+            if (k < 2)
+                l->h /= 2;
+            else
+                open -= judge_rung(l);
+        }
+    }
+    put_back(r, slot, c);
+    return 0;
+}
+
+/* ---- a colour, compared with the complex step ------------------------------------------------------------------ */
+
+static double gap_of(const double *record, int sets, const struct ladder *l, bool *agrees)
+{
+    double d = fabs(record[0] - l->value), m = fmax(fabs(record[0]), fabs(l->value));
+    *agrees = d <= record[sets + NB_SUM_BAR] + l->bar + AGREE * m;
+    return m > 0 ? d / m : 0;
+}
+
+static void compare(struct rungs *r, int slot, int64_t c, struct result *to)
+{
+    for (int64_t b = 0; b < r->p->blocks.blocks; b++) {
+        const struct ladder *l = &r->slot[slot].l[b];
+        bool agrees;
+        if (!l->found)
+            continue;
+        double gap = gap_of(nb_record(r->p, c, b), r->p->sets, l, &agrees);
+        to->compared++;
+        to->agree += agrees;
+        to->suspects += !agrees;
+        to->gap = agrees && l->bar <= GOOD * fabs(l->value) ? fmax(to->gap, gap) : to->gap;
+        to->h = fmin(to->h, l->h);
+        r->suspect[c * r->p->blocks.blocks + b] = !agrees;
+    }
+}
+
+static void one_colour(void *context, int slot, int i)
+{
+    struct rungs *r = context;
+    struct nb_error *e = &r->p->error[slot];
+    int64_t c = r->first + i;
+    if (e->code)
+        return;
+    r->result[c] = (struct result){.h = 1};
+    if (!climb_all(r, slot, c, -1, &r->result[c].halvings, e))
+        compare(r, slot, c, &r->result[c]);
+}
+
+/* ---- an entry at which they differ ----------------------------------------------------------------------------- */
+
+static bool at_edge(const struct rungs *r, int64_t i)
+{
+    int port = r->p->stand.port, nin = r->p->stand.op->nin;
+    if (r->edges.count > NB_MAX_EDGES)
+        return true;
+    for (int k = 0; k < r->edges.count; k++) {
+        const struct nb_edge *x = &r->edges.edge[k];
+        if (x->index == i && x->port == (port < nin ? port : -1 - (port - nin)))
+            return true;
+    }
+    return false;
+}
+
+/* The complex step at this entry with the operand moved by units in the last place: how its number scatters. */
+static int widen(struct rungs *r, int64_t c, int64_t b, struct nb_error *e)
+{
+    struct nb_operand *p = r->p;
+    double *record = nb_record(p, c, b), scatter = 0;
+    size_t width = nb_width(p);
+    double *keep = nb_alloc(p->arena, width, sizeof *keep, e);
+    if (!keep)
+        return -1;
+    memcpy(keep, record, width * sizeof *keep);
+    for (int k = 0; k < JIGGLES; k++) {
+        double *point = p->stand.point, x = point[nb_entry_of(p, c, b)];
+        double moved = x;
+        for (int u = 0; u <= k / 2; u++)
+            moved = nextafter(moved, k & 1 ? INFINITY : -INFINITY);
+        point[nb_entry_of(p, c, b)] = moved;
+        nb_stand_reset(&p->stand, 0);
+        int bad = nb_complex_colour(p, 0, c, b, e);
+        point[nb_entry_of(p, c, b)] = x;
+        if (bad)
+            return -1;
+        scatter = fmax(scatter, fabs(record[0] - keep[0]));
+    }
+    nb_stand_reset(&p->stand, 0);
+    memcpy(record, keep, width * sizeof *keep);
+    record[p->sets + NB_SUM_BAR] += 8 * scatter;
+    record[p->sets + NB_SUM_OWN] += 8 * scatter;
+    return 0;
+}
+
+/* Slopes a hair to the left and to the right: if they differ and hold the differences' number, a kink explains it. */
+static int explained_by_kink(struct rungs *r, int64_t c, int64_t b, const struct ladder *l, bool *is,
+                             struct nb_error *e)
+{
+    struct nb_operand *p = r->p;
+    int64_t i = nb_entry_of(p, c, b);
+    double *record = nb_record(p, c, b), slope[2], x = p->stand.point[i];
+    size_t width = nb_width(p);
+    double *keep = nb_alloc(p->arena, width, sizeof *keep, e);
+    if (!keep)
+        return -1;
+    memcpy(keep, record, width * sizeof *keep);
+    for (int side = 0; side < 2; side++) {
+        p->stand.point[i] = x + (side ? 1 : -1) * 0x1p-40 * fmax(1, fabs(x));
+        nb_stand_reset(&p->stand, 0);
+        int bad = nb_complex_colour(p, 0, c, b, e);
+        p->stand.point[i] = x;
+        if (bad)
+            return -1;
+        slope[side] = record[0];
+    }
+    nb_stand_reset(&p->stand, 0);
+    memcpy(record, keep, width * sizeof *keep);
+    double low = fmin(slope[0], slope[1]), high = fmax(slope[0], slope[1]), slack = l->bar + 1e-6 * (high - low);
+    *is = high - low > 1e-6 * fmax(fabs(low), fabs(high)) && l->value >= low - slack && l->value <= high + slack;
+    return 0;
+}
+
+/* True in *fault if nothing but an error of ours explains it. */
+static int examine(struct rungs *r, int64_t c, int64_t b, bool *fault, struct nb_error *e)
+{
+    struct ladder *l = &r->slot[0].l[b];
+    bool agrees = false, kink = false;
+    int halvings;
+    if (at_edge(r, nb_entry_of(r->p, c, b)))
+        return 0;
+    if (climb_all(r, 0, c, b, &halvings, e))
+        return -1;
+    if (l->found)
+        gap_of(nb_record(r->p, c, b), r->p->sets, l, &agrees);
+    if (agrees || !l->found)
+        return 0;
+    if (widen(r, c, b, e))
+        return -1;
+    gap_of(nb_record(r->p, c, b), r->p->sets, l, &agrees);
+    if (!agrees && explained_by_kink(r, c, b, l, &kink, e))
+        return -1;
+    *fault = !agrees && !kink;
+    return 0;
+}
+
+static int examine_all(struct rungs *r, int64_t suspects, struct nb_error *e)
+{
+    struct nb_operand *p = r->p;
+    int64_t seen = 0;
+    for (int64_t k = 0; k < p->blocks.blocks * p->blocks.colours && suspects && seen < MOST_SUSPECTS; k++) {
+        bool fault = false;
+        if (!r->suspect[k])
+            continue;
+        seen++;
+        if (examine(r, k / p->blocks.blocks, k % p->blocks.blocks, &fault, e))
+            return -1;
+        p->w->facts->agree += !fault;
+        if (fault && p->w->ok) {
+            p->w->ok = false;
+            p->w->fault = nb_sprintf(p->w->arena, e, "%s, %s[%lld]: the complex step and the differences disagree",
+                                     p->stand.op->node, p->port,
+                                     (long long)nb_entry_of(p, k / p->blocks.blocks, k % p->blocks.blocks));
+        }
+    }
+    return 0;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------- */
+
+static int new_rungs(struct rungs *r, struct nb_operand *p, struct nb_error *e)
+{
+    struct nb_arena *a = p->arena;
+    int64_t blocks = p->blocks.blocks, colours = p->blocks.colours;
+    *r = (struct rungs){.p = p};
+    r->slot = nb_zalloc(a, (size_t)p->stand.slots, sizeof *r->slot, e);
+    r->result = nb_zalloc(a, (size_t)colours, sizeof *r->result, e);
+    r->suspect = nb_zalloc(a, (size_t)(colours * blocks), 1, e);
+    r->slope = nb_zalloc(a, (size_t)blocks, sizeof *r->slope, e);
+    r->reach = nb_zalloc(a, (size_t)blocks, sizeof *r->reach, e);
+    if (!r->slot || !r->result || !r->suspect || !r->slope || !r->reach)
+        return -1;
+    for (int i = 0; i < p->stand.slots; i++) {
+        r->slot[i].plus = nb_alloc(a, p->stand.total, sizeof(double), e);
+        r->slot[i].l = nb_zalloc(a, (size_t)blocks, sizeof *r->slot[i].l, e);
+        if (!r->slot[i].plus || !r->slot[i].l)
+            return -1;
+    }
+    for (int64_t c = 0; c < colours; c++)
+        for (int64_t b = 0; b < blocks; b++) {
+            r->slope[b] = fmax(r->slope[b], nb_record(p, c, b)[p->sets + NB_SUM_SLOPE]);
+            r->reach[b] += fabs(p->stand.point[nb_entry_of(p, c, b)]);
+        }
+    return 0;
+}
+
+static void add_result(struct nb_facts *f, const struct result *t)
+{
+    f->agree += t->agree;
+    f->compared += t->compared;
+    f->worst_gap = fmax(f->worst_gap, t->gap);
+    f->halvings = t->halvings > f->halvings ? t->halvings : f->halvings;
+    f->h_low = t->compared && (f->h_low == 0 || t->h < f->h_low) ? t->h : f->h_low;
+}
+
+static int first_error(const struct nb_operand *p, struct nb_error *e)
+{
+    for (int i = 0; i < p->stand.slots; i++)
+        if (p->error[i].code) {
+            *e = p->error[i];
+            return -1;
+        }
+    return 0;
+}
+
+int nb_rungs(struct nb_operand *p, struct nb_error *e)
+{
+    struct rungs r;
+    int64_t colours = p->blocks.colours, at_once = 256, suspects = 0;
+    if (new_rungs(&r, p, e))
+        return -1;
+    nb_stand_reset(&p->stand, 0);
+    if (nb_stand_real(&p->stand, 0, e))
+        return -1;
+    if (p->stand.in_double->branches)
+        p->stand.in_double->branches(&p->stand.d[0].call, &r.edges);
+    for (int64_t c = 0; c < colours; c += at_once) {
+        int64_t n = colours - c < at_once ? colours - c : at_once;
+        r.first = c;
+        nb_team_run(one_colour, &r, (int)n);
+        if (first_error(p, e) || nb_chunk_done(p->w->chunks, NULL, 0, 0, 0, e))
+            return -1;
+        for (int64_t i = c; i < c + n; i++) {
+            add_result(p->w->facts, &r.result[i]);
+            suspects += r.result[i].suspects;
+        }
+    }
+    return examine_all(&r, suspects, e);
+}

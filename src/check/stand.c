@@ -1,0 +1,146 @@
+/* stand - one operation evaluated beside its point. */
+#include "check/stand.h"
+#include <string.h>
+
+int nb_stand_value(const struct nb_op *op, int port)
+{
+    return port < op->nin ? op->in[port] : op->w[port - op->nin];
+}
+
+static size_t entries(const struct nb_session *s, int v)
+{
+    return (size_t)nb_count(&s->plan->net.values.v[v].shape);
+}
+
+const struct nb_shape *nb_stand_shape(const struct nb_stand *s, int o)
+{
+    return &s->at->plan->net.values.v[s->op->out[s->out[o]]].shape;
+}
+
+/* Operands are shared by all slots of a build; in complex they are copies. */
+static int operands(const struct nb_stand *s, enum nb_dtype build, struct nb_tensor *t, struct nb_arena *a,
+                    struct nb_error *e)
+{
+    for (int i = 0; i < s->op->nin + s->op->nw; i++) {
+        int v = nb_stand_value(s->op, i);
+        t[i] = v < 0 ? (struct nb_tensor){.shape.rank = -1} : nb_session_value(s->at, v);
+        if (v < 0 || t[i].dtype == NB_I64 || build == NB_F64 || !t[i].data)
+            continue;
+        void *copy = nb_alloc(a, entries(s->at, v), nb_dtype_size(build), e);
+        if (!copy)
+            return -1;
+        nb_convert(build, copy, NB_F64, t[i].data, entries(s->at, v));
+        t[i].dtype = build;
+        t[i].data = copy;
+    }
+    return 0;
+}
+
+static int outputs(const struct nb_stand *s, enum nb_dtype build, struct nb_tensor *t, struct nb_arena *a,
+                   struct nb_error *e)
+{
+    for (int i = 0; i < s->op->nout; i++) {
+        t[i] = nb_session_value(s->at, s->op->out[i]);
+        t[i].dtype = t[i].dtype == NB_I64 ? NB_I64 : build;
+        if (!(t[i].data = nb_alloc(a, entries(s->at, s->op->out[i]), nb_dtype_size(t[i].dtype), e)))
+            return -1;
+    }
+    return 0;
+}
+
+static int new_try(const struct nb_stand *s, enum nb_dtype build, const struct nb_tensor *shared, struct nb_try *t,
+                   struct nb_arena *a, struct nb_error *e)
+{
+    const struct nb_op *op = s->op;
+    size_t size = nb_dtype_size(build), ports = (size_t)(op->nin + op->nw);
+    t->rows = nb_small(a, 2 * (ports + (size_t)op->nout) + 1, sizeof *t->rows, e);
+    t->x = nb_alloc(a, s->n, size, e);
+    t->call = (struct nb_call){
+        .args = op->args, .train = s->at->train, .nin = op->nin, .nout = op->nout, .nw = op->nw, .in = t->rows};
+    t->call.saved = nb_alloc(a, op->saved, size, e);
+    t->call.work = nb_alloc(a, op->work, size, e);
+    if (!t->rows || !t->x || !t->call.saved || !t->call.work)
+        return -1;
+    memcpy(t->rows, shared, ports * sizeof *t->rows);
+    t->call.w = t->rows + op->nin;
+    t->call.out = t->rows + ports;
+    t->rows[s->port].data = t->x;
+    return outputs(s, build, t->rows + ports, a, e);
+}
+
+void nb_stand_reset(struct nb_stand *s, int slot)
+{
+    memcpy(s->d[slot].x, s->point, s->n * sizeof(double));
+    nb_convert(NB_C128, s->z[slot].x, NB_F64, s->point, s->n);
+}
+
+int nb_stand_real(struct nb_stand *s, int slot, struct nb_error *e)
+{
+    s->reals[slot]++;
+    return s->in_double->forward(&s->d[slot].call, e);
+}
+
+int nb_stand_complex(struct nb_stand *s, int slot, struct nb_error *e)
+{
+    s->complexes[slot]++;
+    return s->in_complex->forward(&s->z[slot].call, e);
+}
+
+static int new_base(struct nb_stand *s, struct nb_arena *a, struct nb_error *e)
+{
+    for (int o = 0; o < s->nout; o++)
+        s->total += entries(s->at, s->op->out[s->out[o]]);
+    if (!(s->base = nb_alloc(a, s->total, sizeof *s->base, e)) || nb_stand_real(s, 0, e))
+        return -1;
+    double *to = s->base;
+    for (int o = 0; o < s->nout; o++) {
+        size_t n = entries(s->at, s->op->out[s->out[o]]);
+        memcpy(to, nb_stand_y(s, 0, o), n * sizeof *to);
+        to += n;
+    }
+    return 0;
+}
+
+int nb_stand_new(const struct nb_session *at, const struct nb_op *op, int port, int nout, const int *out, int slots,
+                 struct nb_arena *a, struct nb_stand *s, struct nb_error *e)
+{
+    size_t ports = (size_t)(op->nin + op->nw);
+    struct nb_tensor *d = nb_small(a, ports + 1, sizeof *d, e), *z = nb_small(a, ports + 1, sizeof *z, e);
+    *s = (struct nb_stand){.op = op, .in_double = nb_op_module(op, NB_F64), .in_complex = nb_op_module(op, NB_C128),
+                           .at = at, .port = port, .slots = slots, .n = entries(at, nb_stand_value(op, port)),
+                           .point = at->data[nb_stand_value(op, port)], .nout = nout, .out = out};
+    s->d = nb_zalloc(a, (size_t)slots, sizeof *s->d, e);
+    s->z = nb_zalloc(a, (size_t)slots, sizeof *s->z, e);
+    s->reals = nb_zalloc(a, (size_t)slots, sizeof *s->reals, e);
+    s->complexes = nb_zalloc(a, (size_t)slots, sizeof *s->complexes, e);
+    if (!d || !z || !s->d || !s->z || !s->reals || !s->complexes || operands(s, NB_F64, d, a, e) ||
+        operands(s, NB_C128, z, a, e))
+        return -1;
+    for (int i = 0; i < slots; i++) {
+        if (new_try(s, NB_F64, d, &s->d[i], a, e) || new_try(s, NB_C128, z, &s->z[i], a, e))
+            return -1;
+        nb_stand_reset(s, i);
+    }
+    return new_base(s, a, e);
+}
+
+int nb_stand_backward(struct nb_stand *s, void *const *cotangent, double *gradient, struct nb_error *e)
+{
+    struct nb_call c = s->d[0].call;
+    struct nb_tensor *gout = s->d[0].rows + c.nin + c.nw + c.nout, *gin = gout + c.nout;
+    nb_stand_reset(s, 0);
+    if (nb_stand_real(s, 0, e))
+        return -1;
+    for (int i = 0; i < c.nout; i++) {
+        gout[i] = c.out[i];
+        gout[i].data = cotangent[i];
+    }
+    for (int i = 0; i < c.nin + c.nw; i++) {
+        gin[i] = s->d[0].rows[i];
+        gin[i].data = i == s->port ? gradient : NULL;
+    }
+    c.gout = gout;
+    c.gin = gin;
+    c.gw = gin + c.nin;
+    return s->in_double->backward(&c, e);
+}

@@ -1,0 +1,422 @@
+/* sweep - from the outputs to the leaves, operand by operand. */
+#include "check/operand.h"
+#include "nabla/branch.h"
+#include "nabla/limits.h"
+#include "nabla/team.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static const double RHO = 1e-9;
+enum { NOISE_ROUNDS = 4 };
+
+static size_t entries(const struct nb_sweep *w, int v)
+{
+    return (size_t)nb_count(&w->at->plan->net.values.v[v].shape);
+}
+
+static const char *port_name(const struct nb_stand *s)
+{
+    const struct nb_port *ports = s->in_double->inputs;
+    if (s->port >= s->op->nin) /* "fc.weight": the part behind the node */
+        return s->at->plan->net.learned.v[s->at->plan->net.values.v[nb_stand_value(s->op, s->port)].of].name;
+    for (int i = 0; ports && ports[i].name; i++)
+        if (i == s->port || !ports[i + 1].name)
+            return ports[i].name;
+    return "in";
+}
+
+/* ---- setting up one operand ------------------------------------------------------------------------------------ */
+
+/* outputs of the operation to which a gradient arrives */
+static int arriving(const struct nb_sweep *w, const struct nb_op *op, int *list)
+{
+    int n = 0;
+    for (int o = 0; o < op->nout; o++)
+        if (w->n[0][op->out[o]] && !w->at->plan->net.values.v[op->out[o]].integer)
+            list[n++] = o;
+    return n;
+}
+
+static double *own_cotangent(const struct nb_operand *p, int o, size_t n, struct nb_error *e)
+{
+    struct nb_stream s = nb_stream_of(p->w->seed, "node");
+    double *g = nb_alloc(p->arena, n, sizeof *g, e);
+    for (size_t j = 0; j < n && g; j++) {
+        double u = 2 * nb_uniform(s, (uint64_t)(unsigned)o << 40 | j) - 1;
+        g[j] = u < 0 ? u - 0.5 : u + 0.5;
+    }
+    return g;
+}
+
+static int set_up_out(struct nb_operand *p, int o, const double *base, struct nb_error *e)
+{
+    struct nb_sweep *w = p->w;
+    struct nb_out *out = &p->out[o];
+    int v = p->stand.op->out[p->stand.out[o]];
+    *out = (struct nb_out){.n = entries(w, v), .base = base, .var = w->var[v], .terms = w->terms[v]};
+    out->g = nb_small(p->arena, (size_t)p->sets + 1, sizeof *out->g, e);
+    out->noise = nb_zalloc(p->arena, out->n, sizeof *out->noise, e);
+    if (!out->g || !out->noise)
+        return -1;
+    for (int k = 0; k < w->sets; k++)
+        out->g[k] = w->n[k][v];
+    if (p->sets > w->sets && !(out->g[w->sets] = own_cotangent(p, o, out->n, e)))
+        return -1;
+    return 0;
+}
+
+static int set_up_slots(struct nb_operand *p, struct nb_error *e)
+{
+    int slots = p->stand.slots;
+    p->dy = nb_small(p->arena, (size_t)slots, sizeof *p->dy, e);
+    p->step = nb_small(p->arena, (size_t)slots, sizeof *p->step, e);
+    p->error = nb_zalloc(p->arena, (size_t)slots, sizeof *p->error, e);
+    if (!p->dy || !p->step || !p->error)
+        return -1;
+    for (int i = 0; i < slots; i++) {
+        p->dy[i] = nb_alloc(p->arena, p->stand.total, sizeof **p->dy, e);
+        p->step[i] = nb_alloc(p->arena, (size_t)p->blocks.blocks, sizeof **p->step, e);
+        if (!p->dy[i] || !p->step[i])
+            return -1;
+    }
+    return 0;
+}
+
+static int set_up(struct nb_operand *p, const struct nb_op *op, int port, const int *list, int nout,
+                  struct nb_error *e)
+{
+    if (nb_stand_new(p->w->at, op, port, nout, list, nb_team_size(), p->arena, &p->stand, e) ||
+        !(p->out = nb_zalloc(p->arena, (size_t)nout + 1, sizeof *p->out, e)))
+        return -1;
+    p->port = port_name(&p->stand);
+    p->sets = p->w->sets + p->w->backward;
+    const double *base = p->stand.base;
+    for (int o = 0; o < nout; base += p->out[o].n, o++)
+        if (set_up_out(p, o, base, e))
+            return -1;
+    return 0;
+}
+
+/* block[j] is j / inner % blocks wherever the carried axes lie side by side. */
+static int64_t find_inner(const struct nb_out *o, int64_t blocks)
+{
+    int64_t inner = 1;
+    while (inner < (int64_t)o->n && o->block[inner] == 0)
+        inner++;
+    if ((int64_t)o->n % (inner * blocks))
+        return 0;
+    for (int64_t j = 0; j < (int64_t)o->n; j++)
+        if (o->block[j] != j / inner % blocks)
+            return 0;
+    return inner;
+}
+
+/* ---- how to sweep it ------------------------------------------------------------------------------------------- */
+
+static bool declared_affine(const struct nb_stand *s)
+{
+    return s->in_double->jacobian && strchr(s->in_double->jacobian, s->port < s->op->nin ? 'A' : 'W');
+}
+
+static double affine_step(const struct nb_stand *s)
+{
+    double most = 0;
+    for (size_t i = 0; i < s->n; i++)
+        most = fmax(most, fabs(s->point[i]));
+    return most > 0 && (most < 0x1p-4 || most > 16) ? exp2(round(log2(most))) : 1;
+}
+
+/* A declaration that does not hold is our own error in a built-in module; the sweep goes on as if it were not there. */
+static int find_structure(struct nb_operand *p, bool *refuted, struct nb_error *e)
+{
+    bool is = false, declared = declared_affine(&p->stand);
+    if (declared && nb_is_affine(p, &is, e))
+        return -1;
+    p->affine = is;
+    p->h = affine_step(&p->stand);
+    *refuted = declared && !is;
+    if (nb_blocks_find(&p->stand, p->affine, p->w->seed, p->arena, &p->blocks, e))
+        return -1;
+    for (int o = 0; o < p->stand.nout; o++) {
+        p->out[o].block = p->blocks.block[o];
+        p->out[o].inner = find_inner(&p->out[o], p->blocks.blocks);
+    }
+    const char *j = p->stand.in_double->jacobian;
+    *refuted |= j && !strcmp(j, "P") && p->stand.in_double->pointwise && p->blocks.colours > 1;
+    return set_up_slots(p, e);
+}
+
+/* Floating-point operations of one evaluation, roughly. */
+static double cost_of(const struct nb_stand *s)
+{
+    double n = (double)s->total + (double)s->n, last = 1;
+    const struct nb_shape *y = nb_stand_shape(s, 0);
+    if (!s->op->nw)
+        return 20 * n;
+    last = y->rank ? (double)y->dim[y->rank - 1] : 1;
+    for (int i = 0; i < s->op->nw; i++)
+        n += 2 * (double)nb_count(&s->d[0].call.w[i].shape) * (double)s->total / (last > 0 ? last : 1);
+    return n;
+}
+
+static bool over_budget(const struct nb_operand *p)
+{
+    if (p->w->coverage != NB_COVER_AUTO)
+        return p->w->coverage == NB_COVER_SIGNED && p->blocks.colours > 64;
+    return cost_of(&p->stand) * (double)p->blocks.colours * (p->affine ? 1 : 16) > p->w->budget;
+}
+
+/* What rounding inside the node does to its outputs: the operand is moved by units in the last place. */
+static int measure_noise(struct nb_operand *p, struct nb_error *e)
+{
+    double *x = p->stand.d[0].x;
+    for (int r = 0; r < NOISE_ROUNDS; r++) {
+        struct nb_stream s = nb_stream_of(p->w->seed, "noise");
+        for (size_t i = 0; i < p->stand.n; i++) {
+            uint64_t word = nb_word(s, (uint64_t)r << 40 | i);
+            x[i] = nextafter(p->stand.point[i], word & 1 ? INFINITY : -INFINITY);
+        }
+        if (nb_stand_real(&p->stand, 0, e))
+            return -1;
+        for (int o = 0; o < p->stand.nout; o++)
+            for (size_t j = 0; j < p->out[o].n; j++)
+                p->out[o].noise[j] =
+                    fmax(p->out[o].noise[j], fabs(nb_stand_y(&p->stand, 0, o)[j] - p->out[o].base[j]));
+    }
+    nb_stand_reset(&p->stand, 0);
+    return 0;
+}
+
+/* ---- the node's own backward ----------------------------------------------------------------------------------- */
+
+static bool is_edge(const struct nb_branches *b, const struct nb_stand *s, int64_t i)
+{
+    for (int k = 0; k < b->count && k < NB_MAX_EDGES; k++)
+        if (b->edge[k].index == i &&
+            b->edge[k].port == (s->port < s->op->nin ? s->port : -1 - (s->port - s->op->nin)))
+            return true;
+    return b->count > NB_MAX_EDGES;
+}
+
+static int compare_backward(struct nb_operand *p, struct nb_error *e)
+{
+    struct nb_stand *s = &p->stand;
+    struct nb_branches edges = {0};
+    double *got = nb_alloc(p->arena, s->n, sizeof *got, e), largest = 0;
+    void **cotangent = nb_small(p->arena, (size_t)s->op->nout + 1, sizeof *cotangent, e);
+    if (!got || !cotangent)
+        return -1;
+    for (int o = 0; o < s->op->nout; o++)
+        if (!(cotangent[o] = nb_zalloc(p->arena, (size_t)nb_count(&s->d[0].call.out[o].shape), 8, e)))
+            return -1;
+    for (int o = 0; o < s->nout; o++)
+        memcpy(cotangent[s->out[o]], p->out[o].g[p->sets - 1], p->out[o].n * sizeof(double));
+    if (nb_stand_backward(s, cotangent, got, e))
+        return -1;
+    if (s->in_double->branches)
+        s->in_double->branches(&s->d[0].call, &edges);
+    for (int64_t k = 0; k < p->blocks.blocks * p->blocks.colours; k++)
+        largest = fmax(largest, fabs(p->record[(size_t)k * nb_width(p) + (size_t)p->sets - 1]));
+    for (int64_t c = 0; c < p->blocks.colours; c++)
+        for (int64_t b = 0; b < p->blocks.blocks; b++) {
+            const double *r = nb_record(p, c, b);
+            int64_t i = nb_entry_of(p, c, b);
+            double n = r[p->sets - 1], d = fabs(got[i] - n);
+            double bar = RHO * fmax(fabs(n), fabs(got[i])) + r[p->sets + NB_SUM_OWN] + 64 * DBL_EPSILON * largest;
+            if (d <= bar || !p->w->ok || is_edge(&edges, s, i))
+                continue;
+            p->w->ok = false;
+            p->w->fault = nb_sprintf(p->w->arena, e, "%s, %s[%lld]: backward gives %.17g, the forward %.17g",
+                                     s->op->node, p->port, (long long)i, got[i], n);
+        }
+    return 0;
+}
+
+/* ---- results --------------------------------------------------------------------------------------------------- */
+
+static int make_gradient(struct nb_sweep *w, int v, struct nb_error *e)
+{
+    if (w->n[0][v])
+        return 0;
+    size_t n = entries(w, v);
+    for (int k = 0; k < w->sets; k++)
+        if (!(w->n[k][v] = nb_zalloc(w->arena, n, sizeof(double), e)))
+            return -1;
+    w->var[v] = nb_zalloc(w->arena, n, sizeof(double), e);
+    w->terms[v] = nb_zalloc(w->arena, n, sizeof(double), e);
+    return w->var[v] && w->terms[v] ? 0 : -1;
+}
+
+static int collect(struct nb_operand *p, int v, struct nb_error *e)
+{
+    struct nb_sweep *w = p->w;
+    if (make_gradient(w, v, e))
+        return -1;
+    for (int64_t c = 0; c < p->blocks.colours; c++)
+        for (int64_t b = 0; b < p->blocks.blocks; b++) {
+            const double *r = nb_record(p, c, b);
+            int64_t i = nb_entry_of(p, c, b);
+            for (int k = 0; k < w->sets; k++)
+                w->n[k][v][i] += r[k];
+            w->var[v][i] += r[p->sets + NB_SUM_VAR] + r[p->sets + NB_SUM_BAR] * r[p->sets + NB_SUM_BAR];
+            w->terms[v][i] += r[p->sets + NB_SUM_TERMS];
+        }
+    return 0;
+}
+
+static int note_swept(struct nb_operand *p, const char *structure, bool refuted, struct nb_error *e)
+{
+    struct nb_facts *f = p->w->facts;
+    if (nb_grow(p->w->arena, &f->swept, f->nswept, &p->w->swept_cap, sizeof *f->swept, e))
+        return -1;
+    f->swept[f->nswept++] = (struct nb_swept){.node = p->stand.op->node, .port = p->port, .structure = structure,
+                                              .colours = p->blocks.colours, .entries = (int64_t)p->stand.n,
+                                              .refuted = refuted};
+    for (int i = 0; i < p->stand.slots; i++) {
+        f->double_evaluations += p->stand.reals[i];
+        f->complex_evaluations += p->stand.complexes[i];
+    }
+    f->leaks += refuted;
+    return 0;
+}
+
+static const char *structure_of(const struct nb_operand *p, bool by_signs)
+{
+    if (by_signs)
+        return p->affine ? "affine, signed" : "signed";
+    if (p->affine)
+        return p->blocks.carried ? "affine rows" : "affine";
+    return p->blocks.name;
+}
+
+/* ---- one operand, one node, all -------------------------------------------------------------------------------- */
+
+static int every_colour(struct nb_operand *p, struct nb_error *e)
+{
+    if (nb_colours(p, e))
+        return -1;
+    if (p->affine)
+        return 0;
+    return measure_noise(p, e) || nb_rungs(p, e) ? -1 : 0;
+}
+
+static int sweep_with(struct nb_operand *p, int v, struct nb_error *e)
+{
+    bool refuted = false, by_signs = false;
+    if (find_structure(p, &refuted, e))
+        return -1;
+    if (!(p->record = nb_zalloc(p->arena, p->stand.n * nb_width(p), sizeof *p->record, e)))
+        return -1;
+    if (over_budget(p) && p->stand.in_double->backward && nb_signs(p, &by_signs, e))
+        return -1;
+    if (!by_signs && every_colour(p, e))
+        return -1;
+    if (!by_signs && p->w->backward && compare_backward(p, e))
+        return -1;
+    if (by_signs)
+        p->w->facts->coverage = NB_COVER_SIGNED;
+    return collect(p, v, e) || note_swept(p, structure_of(p, by_signs), refuted, e) ? -1 : 0;
+}
+
+/* Operands that take a finite set of values (labels) refuse to be moved: they have no derivative. */
+static int sweep_operand(struct nb_sweep *w, const struct nb_op *op, int port, const int *list, int nout,
+                         struct nb_error *e)
+{
+    struct nb_arena arena;
+    struct nb_operand p = {.w = w, .arena = &arena};
+    int v = nb_stand_value(op, port);
+    if (!entries(w, v))
+        return make_gradient(w, v, e);
+    nb_arena_init(&arena, (size_t)nb_limits.memory);
+    int bad = set_up(&p, op, port, list, nout, e) || sweep_with(&p, v, e);
+    nb_arena_done(&arena);
+    if (bad && e->code == NB_E_bad_value) {
+        *e = (struct nb_error){0};
+        w->set_valued[v] = true;
+        return make_gradient(w, v, e);
+    }
+    return bad ? -1 : 0;
+}
+
+/* The numbers are the same, so is the gradient. */
+static int pass_on(struct nb_sweep *w, int from, int to, struct nb_error *e)
+{
+    if (make_gradient(w, to, e))
+        return -1;
+    for (size_t i = 0; i < entries(w, to); i++) {
+        for (int k = 0; k < w->sets; k++)
+            w->n[k][to][i] += w->n[k][from][i];
+        w->var[to][i] += w->var[from][i];
+        w->terms[to][i] += w->terms[from][i];
+    }
+    return nb_chunk_done(w->chunks, NULL, 0, (int64_t)entries(w, to), 0, e);
+}
+
+static int sweep_node(struct nb_sweep *w, const struct nb_back *b, struct nb_error *e)
+{
+    const struct nb_op *op = &w->at->plan->net.ops.v[b->op];
+    int *list = nb_small(w->arena, (size_t)op->nout + 1, sizeof *list, e);
+    if (!list)
+        return -1;
+    int nout = arriving(w, op, list);
+    bool alias = nb_op_module(op, NB_F64)->alias;
+    for (int i = 0; i < op->nin + op->nw && nout; i++) {
+        if ((i < op->nin ? b->in[i] : b->w[i - op->nin]) == NB_NO_FLOW)
+            continue;
+        int v = nb_stand_value(op, i);
+        if (alias ? pass_on(w, op->out[0], v, e) : sweep_operand(w, op, i, list, nout, e))
+            return -1;
+    }
+    return 0;
+}
+
+int64_t nb_sweep_entries(const struct nb_plan *p)
+{
+    int64_t n = 0;
+    for (int k = 0; k < p->nback; k++) {
+        const struct nb_back *b = &p->back[k];
+        const struct nb_op *op = &p->net.ops.v[b->op];
+        for (int i = 0; i < op->nin + op->nw; i++)
+            if ((i < op->nin ? b->in[i] : b->w[i - op->nin]) != NB_NO_FLOW)
+                n += nb_count(&p->net.values.v[nb_stand_value(op, i)].shape);
+    }
+    return n;
+}
+
+static int seed_cotangents(struct nb_sweep *w, struct nb_error *e)
+{
+    const struct nb_wants *wants = &w->at->plan->wants;
+    for (int i = 0; i < wants->nseed; i++) {
+        int v = wants->seed[i];
+        if (make_gradient(w, v, e))
+            return -1;
+        for (size_t j = 0; j < entries(w, v); j++) {
+            for (int k = 0; k < w->sets; k++)
+                w->n[k][v][j] += ((double *const *)w->g[k])[i][j];
+            w->terms[v][j] = w->n[0][v][j] * w->n[0][v][j];
+        }
+    }
+    return 0;
+}
+
+int nb_sweep_run(struct nb_sweep *w, struct nb_error *e)
+{
+    size_t values = w->at->plan->net.values.n + 1;
+    w->ok = true;
+    w->n = nb_small(w->arena, (size_t)w->sets + 1, sizeof *w->n, e);
+    w->var = nb_zalloc(w->arena, values, sizeof *w->var, e);
+    w->terms = nb_zalloc(w->arena, values, sizeof *w->terms, e);
+    w->set_valued = nb_zalloc(w->arena, values, sizeof *w->set_valued, e);
+    if (!w->n || !w->var || !w->terms || !w->set_valued)
+        return -1;
+    for (int k = 0; k < w->sets; k++)
+        if (!(w->n[k] = nb_zalloc(w->arena, values, sizeof **w->n, e)))
+            return -1;
+    if (seed_cotangents(w, e))
+        return -1;
+    for (int k = 0; k < w->at->plan->nback; k++)
+        if (sweep_node(w, &w->at->plan->back[k], e))
+            return -1;
+    return 0;
+}
