@@ -168,7 +168,9 @@ static const char *name_of(const struct nb_shape *x, const bool *use, int n)
 int nb_blocks_find(struct nb_stand *s, bool real, struct nb_seed seed, struct nb_arena *a, struct nb_blocks *b,
                    struct nb_error *e)
 {
-    struct search q = {.s = s, .shape = &s->at->plan->net.values.v[nb_stand_value(s->op, s->port)].shape, .real = real,
+    struct search q = {.s = s,
+                       .shape = &s->at->plan->net.values.v[nb_stand_value(s->op, s->port)].shape,
+                       .real = real,
                        .stream = nb_stream_of(seed, "leaks")};
     const struct nb_shape *x = q.shape;
     bool use[NB_MAX_RANK] = {false}, rest[NB_MAX_RANK];

@@ -98,6 +98,7 @@ struct nb_facts {
     struct nb_kink_met *kinks;
     int64_t agree, compared; /* entries with numbers of both oracles */
     double worst_gap;        /* relative */
+    const char *fault;       /* not self_ok: where, and what */
     double rho, r_max;
     int points; /* at which the function was judged */
 };

@@ -178,8 +178,10 @@ int nb_colours(struct nb_operand *p, struct nb_error *e)
         bool there = nb_chunk_recall(p->w->chunks, nb_record(p, c, 0), row * (size_t)n);
         if (!there)
             nb_team_run(one_colour, &b, (int)n);
-        if (first_error(p, e) || nb_chunk_done(p->w->chunks, nb_record(p, c, 0), row * (size_t)n,
-                                                n * p->blocks.blocks, 0, e))
+        else
+            *(p->affine ? p->stand.reals : p->stand.complexes) += n;
+        if (first_error(p, e) ||
+            nb_chunk_done(p->w->chunks, nb_record(p, c, 0), row * (size_t)n, n * p->blocks.blocks, 0, e))
             return -1;
     }
     return 0;

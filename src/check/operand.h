@@ -16,24 +16,24 @@ enum {
 struct nb_out { /* one output */
     size_t n;
     const double *base, *var, *terms;
-    const double **g;      /* [sets] */
+    const double **g; /* [sets] */
     const int32_t *block;
-    int64_t inner;         /* block[j] is j / inner % blocks; 0: it is not so simple */
-    double *noise;         /* what rounding inside the node does to it */
+    int64_t inner; /* block[j] is j / inner % blocks; 0: it is not so simple */
+    double *noise; /* what rounding inside the node does to it */
 };
 
 struct nb_operand {
     struct nb_sweep *w;
     struct nb_stand stand;
     struct nb_blocks blocks;
-    const char *port;      /* its name */
+    const char *port; /* its name */
     bool affine;
-    double h;              /* step, if affine */
-    int sets;              /* the sweep's, and one of the node's own if its backward is compared */
+    double h; /* step, if affine */
+    int sets; /* the sweep's, and one of the node's own if its backward is compared */
     struct nb_out *out;
-    double *record;        /* colours x blocks x (sets + NB_SUMS) */
-    double **dy;           /* per slot: all outputs */
-    double **step;         /* per slot, per block: what was really stepped */
+    double *record;         /* colours x blocks x (sets + NB_SUMS) */
+    double **dy;            /* per slot: all outputs */
+    double **step;          /* per slot, per block: what was really stepped */
     struct nb_arena *arena; /* until the operand is done */
     struct nb_error *error; /* per slot */
 };

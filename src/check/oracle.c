@@ -24,7 +24,7 @@ static int new_row(struct nb_oracle *o, double ***row, struct nb_arena *a, struc
 
 static int evaluate(struct nb_oracle *o, double **to, struct nb_error *e)
 {
-    o->evaluations++;
+    o->reals++;
     if (nb_session_forward(&o->d, e))
         return -1;
     for (int k = 0; k < o->nout; k++)
@@ -142,7 +142,7 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
     double _Complex *x = o->z.data[leaf], keep = x[i];
     *n = (struct nb_estimate){.found = true};
     x[i] = CMPLX(creal(keep), H);
-    o->evaluations++;
+    o->complexes++;
     int bad = nb_session_forward(&o->z, e);
     x[i] = keep;
     for (int k = 0; k < o->nout && !bad; k++) {

@@ -18,7 +18,9 @@ struct nb_estimate {
     double value, bar; /* |value - truth| <= bar */
     bool moved;        /* some output reacted */
     bool found;        /* differences: a rung was accepted */
-    double terms;      /* sum of |g dy/dx|: the size of what adds up to the value */
+    int evaluations;
+    bool refused; /* the forward does not take the values beside the point: a finite set */
+    double terms; /* sum of |g dy/dx|: the size of what adds up to the value */
 };
 
 struct nb_oracle {
@@ -30,7 +32,7 @@ struct nb_oracle {
     double **noise;                 /* what the outputs do when the leaves move by units in the last place */
     int nleaf, *leaf;               /* the leaves that may be moved so */
     double *keep;                   /* their values meanwhile */
-    int64_t evaluations;
+    int64_t reals, complexes;       /* evaluations of the whole graph */
 };
 
 int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,

@@ -31,10 +31,10 @@ struct slot {
 struct rungs {
     struct nb_operand *p;
     struct slot *slot;
-    struct result *result;     /* per colour */
-    unsigned char *suspect;    /* per entry, by colour and block */
-    double *slope, *reach;     /* per block: the largest slope, the sum of |x| */
-    struct nb_branches edges;  /* at the point */
+    struct result *result;    /* per colour */
+    unsigned char *suspect;   /* per entry, by colour and block */
+    double *slope, *reach;    /* per block: the largest slope, the sum of |x| */
+    struct nb_branches edges; /* at the point */
     int64_t first;
 };
 
@@ -143,8 +143,11 @@ static void set_up(struct rungs *r, int slot, int64_t c, int64_t only)
     struct nb_operand *p = r->p;
     for (int64_t b = 0; b < p->blocks.blocks; b++) {
         double x = p->stand.point[nb_entry_of(p, c, b)], size = fabs(x) > 1 ? fabs(x) : 1;
-        r->slot[slot].l[b] = (struct ladder){.slope = r->slope[b], .reach = r->reach[b], .x = x,
-                                             .h = 0x1p-10 * exp2(floor(log2(size))), .done = only >= 0 && b != only};
+        r->slot[slot].l[b] = (struct ladder){.slope = r->slope[b],
+                                             .reach = r->reach[b],
+                                             .x = x,
+                                             .h = 0x1p-10 * exp2(floor(log2(size))),
+                                             .done = only >= 0 && b != only};
     }
 }
 

@@ -106,9 +106,16 @@ int nb_stand_new(const struct nb_session *at, const struct nb_op *op, int port, 
 {
     size_t ports = (size_t)(op->nin + op->nw);
     struct nb_tensor *d = nb_small(a, ports + 1, sizeof *d, e), *z = nb_small(a, ports + 1, sizeof *z, e);
-    *s = (struct nb_stand){.op = op, .in_double = nb_op_module(op, NB_F64), .in_complex = nb_op_module(op, NB_C128),
-                           .at = at, .port = port, .slots = slots, .n = entries(at, nb_stand_value(op, port)),
-                           .point = at->data[nb_stand_value(op, port)], .nout = nout, .out = out};
+    *s = (struct nb_stand){.op = op,
+                           .in_double = nb_op_module(op, NB_F64),
+                           .in_complex = nb_op_module(op, NB_C128),
+                           .at = at,
+                           .port = port,
+                           .slots = slots,
+                           .n = entries(at, nb_stand_value(op, port)),
+                           .point = at->data[nb_stand_value(op, port)],
+                           .nout = nout,
+                           .out = out};
     s->d = nb_zalloc(a, (size_t)slots, sizeof *s->d, e);
     s->z = nb_zalloc(a, (size_t)slots, sizeof *s->z, e);
     s->reals = nb_zalloc(a, (size_t)slots, sizeof *s->reals, e);

@@ -83,8 +83,7 @@ static int set_up_slots(struct nb_operand *p, struct nb_error *e)
     return 0;
 }
 
-static int set_up(struct nb_operand *p, const struct nb_op *op, int port, const int *list, int nout,
-                  struct nb_error *e)
+static int set_up(struct nb_operand *p, const struct nb_op *op, int port, const int *list, int nout, struct nb_error *e)
 {
     if (nb_stand_new(p->w->at, op, port, nout, list, nb_team_size(), p->arena, &p->stand, e) ||
         !(p->out = nb_zalloc(p->arena, (size_t)nout + 1, sizeof *p->out, e)))
@@ -181,8 +180,7 @@ static int measure_noise(struct nb_operand *p, struct nb_error *e)
             return -1;
         for (int o = 0; o < p->stand.nout; o++)
             for (size_t j = 0; j < p->out[o].n; j++)
-                p->out[o].noise[j] =
-                    fmax(p->out[o].noise[j], fabs(nb_stand_y(&p->stand, 0, o)[j] - p->out[o].base[j]));
+                p->out[o].noise[j] = fmax(p->out[o].noise[j], fabs(nb_stand_y(&p->stand, 0, o)[j] - p->out[o].base[j]));
     }
     nb_stand_reset(&p->stand, 0);
     return 0;
@@ -193,8 +191,7 @@ static int measure_noise(struct nb_operand *p, struct nb_error *e)
 static bool is_edge(const struct nb_branches *b, const struct nb_stand *s, int64_t i)
 {
     for (int k = 0; k < b->count && k < NB_MAX_EDGES; k++)
-        if (b->edge[k].index == i &&
-            b->edge[k].port == (s->port < s->op->nin ? s->port : -1 - (s->port - s->op->nin)))
+        if (b->edge[k].index == i && b->edge[k].port == (s->port < s->op->nin ? s->port : -1 - (s->port - s->op->nin)))
             return true;
     return b->count > NB_MAX_EDGES;
 }
@@ -270,8 +267,11 @@ static int note_swept(struct nb_operand *p, const char *structure, bool refuted,
     struct nb_facts *f = p->w->facts;
     if (nb_grow(p->w->arena, &f->swept, f->nswept, &p->w->swept_cap, sizeof *f->swept, e))
         return -1;
-    f->swept[f->nswept++] = (struct nb_swept){.node = p->stand.op->node, .port = p->port, .structure = structure,
-                                              .colours = p->blocks.colours, .entries = (int64_t)p->stand.n,
+    f->swept[f->nswept++] = (struct nb_swept){.node = p->stand.op->node,
+                                              .port = p->port,
+                                              .structure = structure,
+                                              .colours = p->blocks.colours,
+                                              .entries = (int64_t)p->stand.n,
                                               .refuted = refuted};
     for (int i = 0; i < p->stand.slots; i++) {
         f->double_evaluations += p->stand.reals[i];

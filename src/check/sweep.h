@@ -26,12 +26,12 @@ struct nb_sweep {
     struct nb_chunks *chunks;
     struct nb_facts *facts;
     /* results: */
-    double ***n;    /* [sets][value]: the gradient, or NULL */
-    double **var;   /* [value]: variance of its error */
-    double **terms; /* [value]: squared size of the terms it is made of */
+    double ***n;      /* [sets][value]: the gradient, or NULL */
+    double **var;     /* [value]: variance of its error */
+    double **terms;   /* [value]: squared size of the terms it is made of */
     bool *set_valued; /* [value]: takes a finite set of values, has no derivative */
     size_t swept_cap;
-    bool ok;        /* the oracles agreed with each other and with every backward */
+    bool ok;           /* the oracles agreed with each other and with every backward */
     const char *fault; /* "node, port": where not */
 };
 

@@ -3,8 +3,6 @@
 #include <math.h>
 #include <stddef.h>
 
-static const double RHO = 1e-9, R_MAX = 1e-3;
-
 const char *nb_verdict_name(enum nb_verdict v)
 {
     static const char *const names[] = {"right", "cannot_tell", "wrong"};
@@ -37,6 +35,8 @@ static double larger(double a, double b)
 
 static bool oracles_agree(const struct nb_entry *x)
 {
+    if (x->no_z || x->no_d)
+        return x->no_d || x->d.found;
     if (!x->d.found)
         return false;
     return fabs(x->z.value - x->d.value) <= x->z.bar + x->d.bar + 1e-9 * larger(x->z.value, x->d.value);
@@ -50,41 +50,63 @@ static struct nb_ruling rule(struct nb_ruling r, enum nb_verdict v, enum nb_reas
 }
 
 /* Nothing reacts to this entry: a zero is what one expects and proves nothing. */
-static struct nb_ruling judge_silent(struct nb_ruling r, double a, double far)
+static struct nb_ruling judge_silent(struct nb_ruling r, const struct nb_entry *x, double far)
 {
-    r.silent = fabs(a) <= r.bar;
+    double a = fabs(x->candidate);
+    r.silent = a <= r.bar + x->q;
+    r.power = 0;
     if (r.silent)
         return rule(r, NB_RIGHT, NB_WHY_none);
-    return fabs(a) > far ? rule(r, NB_WRONG, NB_WHY_not_zero) : rule(r, NB_CANNOT_TELL, NB_WHY_rounding);
+    return a > far ? rule(r, NB_WRONG, NB_WHY_not_zero) : rule(r, NB_CANNOT_TELL, NB_WHY_rounding);
 }
 
 /* Zero within the bar: certain only where something that could be seen cancels. */
-static struct nb_ruling judge_zero(struct nb_ruling r, double a, double terms)
+static struct nb_ruling judge_zero(struct nb_ruling r, const struct nb_entry *x, double terms)
 {
-    bool certain = r.bar <= 1e-3 * terms && fabs(a) <= r.bar;
+    bool certain = r.bar <= 1e-3 * terms && fabs(x->candidate) <= r.bar + x->q;
+    r.power = 0;
     return certain ? rule(r, NB_RIGHT, NB_WHY_none) : rule(r, NB_CANNOT_TELL, NB_WHY_no_power);
+}
+
+/* The printed digits explain the difference, if they are enough digits. */
+static struct nb_ruling judge_digits(struct nb_ruling r, const struct nb_entry *x, double r_max)
+{
+    r.power += x->q / fabs(r.value);
+    return r.power <= r_max ? rule(r, NB_RIGHT, NB_WHY_none) : rule(r, NB_CANNOT_TELL, NB_WHY_too_few_digits);
+}
+
+static struct nb_ruling sharper(const struct nb_entry *x)
+{
+    bool z = !x->no_z && (x->no_d || x->z.bar <= x->d.bar || !x->d.found || !x->d.moved);
+    const struct nb_estimate *n = z ? &x->z : &x->d;
+    return (struct nb_ruling){.value = n->value, .bar = n->bar};
 }
 
 struct nb_ruling nb_judge(const struct nb_entry *x)
 {
-    bool sharp = x->z.bar <= x->d.bar || !x->d.found || !x->d.moved;
-    struct nb_ruling r = {.value = sharp ? x->z.value : x->d.value, .bar = sharp ? x->z.bar : x->d.bar};
+    struct nb_ruling r = sharper(x);
+    bool single = x->eps > 1e-10, moved = (!x->no_z && x->z.moved) || (!x->no_d && x->d.moved);
+    double rho = x->rho > 0 ? x->rho : single ? NB_RHO_FLOAT : NB_RHO;
+    double r_max = x->r_max > 0 ? x->r_max : single ? NB_R_MAX_FLOAT : NB_R_MAX;
     double a = x->candidate, d = fabs(a - r.value), m = larger(a, r.value);
-    double rho = x->eps > 1e-10 ? 64 * x->eps : RHO, near = rho * m + r.bar, far = near + 8 * x->eps * x->reach;
+    double near = rho * m + r.bar, far = near + x->q + 8 * x->eps * x->reach;
     r.error = !isfinite(a) ? INFINITY : m > 0 ? d / m : 0;
     if (!isfinite(a))
         return rule(r, NB_WRONG, NB_WHY_not_finite);
     if (!oracles_agree(x)) {
-        r.disagree = true;
+        r.disagree = !x->no_z;
         return rule(r, NB_CANNOT_TELL, x->d.found ? NB_WHY_oracles_disagree : NB_WHY_no_ratio);
     }
-    if (!x->z.moved && !x->d.moved)
-        return judge_silent(r, a, far);
+    if (!moved)
+        return judge_silent(r, x, far);
+    r.power = rho + 2 * r.bar / fabs(r.value);
     if (!(d <= far))
         return rule(r, NB_WRONG, NB_WHY_none);
     if (fabs(r.value) <= r.bar)
-        return judge_zero(r, a, x->z.terms);
-    if (rho + 2 * r.bar / fabs(r.value) > R_MAX)
+        return judge_zero(r, x, x->no_z ? x->d.terms : x->z.terms);
+    if (r.power > r_max)
         return rule(r, NB_CANNOT_TELL, NB_WHY_no_power);
-    return d <= near ? rule(r, NB_RIGHT, NB_WHY_none) : rule(r, NB_CANNOT_TELL, NB_WHY_rounding);
+    if (d <= near)
+        return rule(r, NB_RIGHT, NB_WHY_none);
+    return d <= near + x->q ? judge_digits(r, x, r_max) : rule(r, NB_CANNOT_TELL, NB_WHY_rounding);
 }

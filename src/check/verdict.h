@@ -4,11 +4,19 @@
 #include "check/check.h"
 #include "check/oracle.h"
 
+#define NB_RHO 1e-9       /* tolerance of a candidate in double */
+#define NB_RHO_FLOAT 1e-4 /* in float */
+#define NB_R_MAX 1e-3     /* least power of a verdict "right" */
+#define NB_R_MAX_FLOAT 1e-2
+
 struct nb_entry {
     double candidate;
     struct nb_estimate z, d; /* complex step, differences */
-    double reach; /* what rounding alone may do to an honest formula: sizes the gap between right and wrong */
-    double eps;   /* 2^-52, or 2^-23 for a candidate in float */
+    bool no_z, no_d;         /* that oracle was not asked */
+    double reach;      /* what rounding alone may do to an honest formula: sizes the gap between right and wrong */
+    double eps;        /* 2^-52, or 2^-23 for a candidate in float */
+    double rho, r_max; /* 0: those above, by eps */
+    double q;          /* half a unit of the last printed digit; 0 for binary numbers */
 };
 
 struct nb_ruling {
@@ -18,6 +26,7 @@ struct nb_ruling {
     enum nb_reason reason;
     double value, bar; /* the oracle's number, of the sharper one */
     double error;      /* |candidate - value| over the larger of the two */
+    double power;      /* the smallest relative error that would have been caught; 0: the value is zero or silent */
 };
 
 struct nb_ruling nb_judge(const struct nb_entry *x);

@@ -1,0 +1,53 @@
+/* checker.h - inside of a check: what its files share. */
+#ifndef NABLA_CHECKER_H
+#define NABLA_CHECKER_H
+#include "check/check.h"
+#include "check/chunk.h"
+#include "check/oracle.h"
+#include "check/verdict.h"
+#include "graph/ask.h"
+
+struct nb_leaf { /* one tensor asked about */
+    int value;
+    size_t n;
+    double eps;                /* of the candidate: 2^-52, or 2^-23 in float */
+    struct nb_estimate *z, *d; /* per entry; d NULL: the differences were taken node by node, or not at all */
+    double slope, reach, largest;
+    bool refused;      /* holds values of a finite set: the forward refuses others */
+    bool contradicted; /* sampled: a direction says that some entry is wrong */
+    int confirmed;     /* wrong entries looked at again through the whole graph */
+    struct nb_checked *out;
+};
+
+struct nb_checker {
+    struct nb_graph *g;
+    const struct nb_check *c;
+    struct nb_run run;        /* the point in full */
+    struct nb_planned *p;     /* with the given backwards */
+    struct nb_planned *plain; /* without */
+    struct nb_session own;    /* the graph's own backward, in double */
+    void **cotangent;
+    struct nb_oracle *oracle; /* per slot of the team */
+    int slots;
+    struct nb_leaf *leaf;
+    int nleaf;
+    struct nb_chunks chunks;
+    double rho, r_max;
+    bool zero_cotangent, finite;
+    struct nb_arena *arena;
+    struct nb_verdicts *v;
+};
+
+/* loop.c: every coordinate of every leaf through the whole graph, by both oracles. */
+int nb_loop(struct nb_checker *k, struct nb_error *e);
+/* structure.c: the leaves' gradients node by node (sweep.h), then wiring directions and spots through the whole graph.
+ */
+int nb_structure(struct nb_checker *k, struct nb_error *e);
+/* structure.c: directions and spots only. */
+int nb_sampled(struct nb_checker *k, struct nb_error *e);
+/* judge.c: the candidate of a leaf against its estimates: entries, counts, power, verdict. */
+int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e);
+/* formula.c: which formula of a given backward is at fault, in place of the tensors that are wrong. */
+int nb_name_formula(struct nb_checker *k, struct nb_error *e);
+
+#endif

@@ -1,0 +1,212 @@
+/* judge - a candidate against the estimates: every entry, and the tensor as a whole. */
+#include "check/checker.h"
+#include <math.h>
+#include <stdlib.h>
+
+enum { MOST_CONFIRMED = 16 };
+
+/* ---- one entry ------------------------------------------------------------------------------------------------- */
+
+static struct nb_entry entry_of(const struct nb_checker *k, const struct nb_leaf *l, size_t i)
+{
+    struct nb_entry x = {.candidate = l->out->candidate[i],
+                         .z = l->z[i],
+                         .no_d = !l->d,
+                         .eps = l->eps,
+                         .reach = fmax(l->largest, l->slope),
+                         .rho = k->rho,
+                         .r_max = k->r_max};
+    if (l->d)
+        x.d = l->d[i];
+    x.no_z = k->c->method == NB_METHOD_DIFFERENCES;
+    x.no_d = !l->d || k->c->method == NB_METHOD_COMPLEX;
+    return x;
+}
+
+/* Where the oracles disagree, a kink explains it: then any number between the one-sided slopes is defensible. */
+static int look_for_kink(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_ruling *r,
+                         struct nb_error *e)
+{
+    double left, right, noise;
+    if (nb_one_sided(k->oracle, l->value, i, &left, &right, &noise, e))
+        return -1;
+    double size = fmax(fabs(left), fabs(right)), low = fmin(left, right), high = fmax(left, right);
+    if (!(high - low > 1e-4 * size + noise))
+        return 0;
+    double slack = 1e-4 * (high - low), a = l->out->candidate[i];
+    r->disagree = false;
+    r->reason = NB_WHY_kink;
+    r->verdict = a >= low - slack && a <= high + slack ? NB_CANNOT_TELL : NB_WRONG;
+    return 0;
+}
+
+/* Before anyone is blamed: the complex step's bar knows the terms it sums, not the rounding inside the forward. */
+static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_entry *x,
+                            struct nb_ruling *r, struct nb_error *e)
+{
+    double noise;
+    if (nb_complex_noise(k->oracle, l->value, i, &noise, e))
+        return -1;
+    x->z.bar += 8 * noise;
+    *r = nb_judge(x);
+    return 0;
+}
+
+/* What was judged node by node is looked at through the whole graph before it is called wrong. */
+static int see_whole(struct nb_checker *k, struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
+                     struct nb_error *e)
+{
+    if (nb_complex_step(k->oracle, l->value, i, &x->z, e) ||
+        nb_differences(k->oracle, l->value, i, l->slope, l->reach, &x->d, e))
+        return -1;
+    x->no_d = false;
+    *r = nb_judge(x);
+    l->confirmed = r->verdict == NB_WRONG ? l->confirmed + 1 : -MOST_CONFIRMED; /* doubt: look at all of them */
+    return 0;
+}
+
+static bool blamed(const struct nb_ruling *r)
+{
+    return r->verdict == NB_WRONG && !r->reason;
+}
+
+static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
+                      struct nb_error *e)
+{
+    *x = entry_of(k, l, i);
+    if (x->z.refused || x->d.refused) {
+        *r = (struct nb_ruling){.verdict = NB_CANNOT_TELL, .reason = NB_WHY_finite_set};
+        return 0;
+    }
+    *r = nb_judge(x);
+    if (!l->d && blamed(r) && l->confirmed < MOST_CONFIRMED && see_whole(k, l, i, x, r, e))
+        return -1;
+    if ((r->disagree || r->reason == NB_WHY_no_ratio) && look_for_kink(k, l, i, r, e))
+        return -1;
+    if ((r->disagree || (blamed(r) && !x->no_d)) && !x->no_z && judge_with_noise(k, l, i, x, r, e))
+        return -1;
+    return 0;
+}
+
+/* ---- a tensor -------------------------------------------------------------------------------------------------- */
+
+static int severity(const struct nb_ruling *r)
+{
+    return r->silent ? 0 : 1 + (int)r->verdict;
+}
+
+static void count(struct nb_checked *out, size_t i, const struct nb_ruling *r)
+{
+    out->right += r->verdict == NB_RIGHT && !r->silent;
+    out->silent += r->silent;
+    out->wrong += r->verdict == NB_WRONG;
+    out->cannot_tell += r->verdict == NB_CANNOT_TELL;
+    out->value[i] = r->value;
+    out->bar[i] = r->bar;
+    out->verdicts[i] = (unsigned char)r->verdict;
+    out->reasons[i] = (unsigned char)r->reason;
+}
+
+static void note_worst(struct nb_checked *out, size_t i, const struct nb_entry *x, const struct nb_ruling *r)
+{
+    out->judged = true;
+    out->reason = r->reason;
+    out->worst = (int64_t)i;
+    out->largest_error = r->error;
+    out->complex_step = x->no_z ? NAN : x->z.value;
+    out->differences = x->no_d || !x->d.found ? NAN : x->d.value;
+    out->differences_bar = x->no_d || !x->d.found ? NAN : x->d.bar;
+}
+
+static void note_oracles(struct nb_checker *k, const struct nb_entry *x, const struct nb_ruling *r)
+{
+    struct nb_facts *f = &k->v->facts;
+    k->v->self_ok &= !r->disagree;
+    if (x->no_z || x->no_d || !x->d.found || r->reason == NB_WHY_kink)
+        return;
+    double m = fmax(fabs(x->z.value), fabs(x->d.value)), gap = m > 0 ? fabs(x->z.value - x->d.value) / m : 0;
+    f->compared++;
+    f->agree += !r->disagree;
+    if (x->d.bar <= 1e-6 * m)
+        f->worst_gap = fmax(f->worst_gap, gap);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void sum_up(const struct nb_checker *k, struct nb_checked *out, double *power, size_t n)
+{
+    out->verdict = out->wrong ? NB_WRONG : out->cannot_tell || !out->right ? NB_CANNOT_TELL : NB_RIGHT;
+    if (out->verdict == NB_CANNOT_TELL && !out->reason)
+        out->reason = !nb_count(&out->shape) ? NB_WHY_empty : k->zero_cotangent ? NB_WHY_zero_cotangent : NB_WHY_silent;
+    if (out->verdict == NB_RIGHT && out->reason != NB_WHY_kink)
+        out->reason = NB_WHY_none;
+    if (!n)
+        return;
+    qsort(power, n, sizeof *power, ascending);
+    out->power_worst = power[n - 1];
+    out->power_median = power[n / 2];
+}
+
+/* Where nothing can be measured, only what is not a number is wrong: where the forward is none, not even that. */
+static void judge_none(struct nb_checker *k, struct nb_leaf *l)
+{
+    struct nb_checked *out = l->out;
+    for (size_t i = 0; i < l->n; i++) {
+        bool wrong = k->finite && !isfinite(out->candidate[i]);
+        out->wrong += wrong;
+        out->cannot_tell += !wrong;
+        out->verdicts[i] = wrong ? NB_WRONG : NB_CANNOT_TELL;
+        out->reason = out->wrong ? NB_WHY_not_finite : k->finite ? NB_WHY_zero_cotangent : NB_WHY_forward_not_finite;
+    }
+    sum_up(k, out, NULL, 0);
+}
+
+static int judge_entries(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
+{
+    struct nb_checked *out = l->out;
+    double *power = nb_alloc(k->arena, l->n, sizeof *power, e);
+    size_t judged = 0;
+    int worst = -1;
+    for (size_t i = 0; i < l->n && power; i++) {
+        struct nb_entry x;
+        struct nb_ruling r;
+        if (k->v->facts.coverage == NB_COVER_SAMPLED && !l->z[i].found)
+            continue;
+        if (rule_entry(k, l, i, &x, &r, e))
+            return -1;
+        k->v->facts.judged++;
+        count(out, i, &r);
+        note_oracles(k, &x, &r);
+        if (r.power > 0)
+            power[judged++] = r.power;
+        else if (r.verdict == NB_RIGHT)
+            out->zero_within = fmax(out->zero_within, r.bar);
+        int now = severity(&r);
+        if (now > worst || (now == worst && r.error > out->largest_error)) {
+            worst = now;
+            note_worst(out, i, &x, &r);
+        }
+    }
+    if (!power)
+        return -1;
+    sum_up(k, out, power, judged);
+    if (l->contradicted && out->verdict != NB_WRONG) {
+        out->verdict = NB_WRONG;
+        out->reason = NB_WHY_direction;
+    }
+    return 0;
+}
+
+int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
+{
+    if (l->out->reason) /* the shape has been judged */
+        return 0;
+    if (k->finite && !k->zero_cotangent)
+        return judge_entries(k, l, e);
+    judge_none(k, l);
+    return 0;
+}

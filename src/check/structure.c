@@ -1,0 +1,270 @@
+/* structure - a whole graph node by node, then seen from outside: random directions and single coordinates. */
+#include "check/checker.h"
+#include "check/sweep.h"
+#include "nabla/team.h"
+#include <float.h>
+#include <math.h>
+
+enum { DIRECTIONS = 8, SPOTS = 4, SAMPLED_DIRECTIONS = 32, SAMPLED_SPOTS = 64, ROUNDING = 16 };
+static const double BUDGET = 2e11; /* floating-point operations for the colours of one operand */
+
+/* ---- directions ------------------------------------------------------------------------------------------------ */
+
+struct direction {
+    double sum, terms; /* of the outputs' answers times the cotangent */
+    double claim, claim_terms, bar;
+};
+struct wiring {
+    struct nb_checker *k;
+    int per_leaf;
+    struct direction *d; /* per leaf and direction */
+    struct nb_error *error;
+};
+
+static double sign_of(const struct nb_checker *k, int leaf, int direction, size_t i)
+{
+    struct nb_stream s = nb_stream_of(k->run.seed, "directions");
+    return nb_word(s, (uint64_t)leaf << 48 | (uint64_t)direction << 40 | i >> 6) >> (i & 63) & 1 ? 1 : -1;
+}
+
+static void answer(const struct nb_oracle *o, struct direction *d)
+{
+    for (int k = 0; k < o->nout; k++) {
+        const double _Complex *y = o->z.data[o->out[k]];
+        for (int64_t j = 0; j < nb_count(&o->z.plan->net.values.v[o->out[k]].shape); j++) {
+            double term = o->g[k][j] * (cimag(y[j]) / 0x1p-664);
+            d->sum += term;
+            d->terms += fabs(term);
+        }
+    }
+}
+
+/* The imaginary parts of all entries of a leaf, then none again. */
+static void lean(struct nb_oracle *o, const struct nb_checker *k, int leaf, int direction, double h)
+{
+    double _Complex *x = o->z.data[k->leaf[leaf].value];
+    for (size_t i = 0; i < k->leaf[leaf].n; i++)
+        x[i] = CMPLX(creal(x[i]), h > 0 ? h * sign_of(k, leaf, direction, i) : 0);
+}
+
+static void one_direction(void *context, int slot, int part)
+{
+    struct wiring *w = context;
+    int leaf = part / w->per_leaf, direction = part % w->per_leaf;
+    struct nb_oracle *o = &w->k->oracle[slot];
+    struct nb_error *e = &w->error[slot];
+    if (e->code || w->k->leaf[leaf].out->reason)
+        return;
+    lean(o, w->k, leaf, direction, 0x1p-664);
+    o->complexes++;
+    if (!nb_session_forward(&o->z, e))
+        answer(o, &w->d[part]);
+    lean(o, w->k, leaf, direction, 0);
+}
+
+static int run_directions(struct wiring *w, struct nb_checker *k, int per_leaf, struct nb_error *e)
+{
+    *w = (struct wiring){.k = k, .per_leaf = per_leaf};
+    w->d = nb_zalloc(k->arena, (size_t)(k->nleaf * per_leaf) + 1, sizeof *w->d, e);
+    w->error = nb_zalloc(k->arena, (size_t)k->slots, sizeof *w->error, e);
+    if (!w->d || !w->error)
+        return -1;
+    if (k->slots > 1)
+        nb_team_run(one_direction, w, k->nleaf * per_leaf);
+    for (int i = 0; i < k->nleaf * per_leaf && k->slots == 1; i++)
+        one_direction(w, 0, i);
+    for (int i = 0; i < k->slots; i++)
+        if (w->error[i].code) {
+            *e = w->error[i];
+            return -1;
+        }
+    k->v->facts.directions = per_leaf;
+    return nb_chunk_done(&k->chunks, NULL, 0, 0, 0, e);
+}
+
+/* What numbers say about a direction. */
+static void claim(const struct nb_checker *k, int leaf, int direction, const double *numbers,
+                  const struct nb_estimate *bars, struct direction *d)
+{
+    double var = 0;
+    for (size_t i = 0; i < k->leaf[leaf].n; i++) {
+        d->claim += numbers[i] * sign_of(k, leaf, direction, i);
+        d->claim_terms += fabs(numbers[i]);
+        var += bars ? bars[i].bar * bars[i].bar : 0;
+    }
+    d->bar = ROUNDING * DBL_EPSILON * (d->claim_terms + d->terms) + 4 * sqrt(var);
+}
+
+/* ---- structure ------------------------------------------------------------------------------------------------- */
+
+static int take_leaf(struct nb_checker *k, const struct nb_sweep *w, struct nb_leaf *l, struct nb_error *e)
+{
+    const double *n = w->n[0][l->value], *var = w->var[l->value], *terms = w->terms[l->value];
+    const double *x = k->oracle->d.data[l->value];
+    if (!(l->z = nb_zalloc(k->arena, l->n, sizeof *l->z, e)))
+        return -1;
+    for (size_t i = 0; i < l->n; i++) {
+        l->z[i] = (struct nb_estimate){.found = true, .refused = w->set_valued[l->value]};
+        l->reach += fabs(x[i]);
+        if (!n)
+            continue;
+        l->z[i].value = n[i];
+        l->z[i].bar = sqrt(var[i]);
+        l->z[i].terms = sqrt(terms[i]);
+        l->z[i].moved = terms[i] > 0;
+        l->largest = fmax(l->largest, fabs(n[i]));
+    }
+    l->slope = l->largest;
+    return 0;
+}
+
+static int accuse(struct nb_checker *k, const char *where, const char *what, struct nb_error *e)
+{
+    k->v->self_ok = false;
+    if (!k->v->facts.fault)
+        k->v->facts.fault = nb_sprintf(k->arena, e, "%s: %s", where, what);
+    return k->v->facts.fault ? 0 : -1;
+}
+
+static int check_wiring(struct nb_checker *k, struct nb_error *e)
+{
+    struct wiring w;
+    if (run_directions(&w, k, DIRECTIONS, e))
+        return -1;
+    for (int l = 0; l < k->nleaf; l++) {
+        const struct nb_leaf *leaf = &k->leaf[l];
+        double *n = nb_alloc(k->arena, leaf->n, sizeof *n, e);
+        if (!n)
+            return -1;
+        for (size_t i = 0; i < leaf->n && leaf->z; i++)
+            n[i] = leaf->z[i].value;
+        for (int i = 0; i < DIRECTIONS && leaf->z && !leaf->out->reason; i++) {
+            struct direction *d = &w.d[l * DIRECTIONS + i];
+            claim(k, l, i, n, leaf->z, d);
+            if (!(fabs(d->sum - d->claim) <= d->bar) &&
+                accuse(k, leaf->out->name, "a direction through the whole graph contradicts the sum of its nodes", e))
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static size_t spot(const struct nb_checker *k, int leaf, int i)
+{
+    return nb_word(nb_stream_of(k->run.seed, "spots"), (uint64_t)leaf << 32 | (uint64_t)i) % k->leaf[leaf].n;
+}
+
+/* The complex step through the whole graph, and for the first spot the ladder as well. */
+static int check_spot(struct nb_checker *k, int leaf, int i, struct nb_error *e)
+{
+    struct nb_leaf *l = &k->leaf[leaf];
+    size_t at = spot(k, leaf, i);
+    struct nb_estimate z, d;
+    double noise;
+    if (l->z[at].refused)
+        return 0;
+    if (nb_complex_step(k->oracle, l->value, at, &z, e))
+        return -1;
+    double gap = fabs(z.value - l->z[at].value), m = fmax(fabs(z.value), fabs(l->z[at].value));
+    if (gap > z.bar + l->z[at].bar + 1e-9 * m) {
+        if (nb_complex_noise(k->oracle, l->value, at, &noise, e))
+            return -1;
+        if (gap > z.bar + l->z[at].bar + 1e-9 * m + 8 * noise &&
+            accuse(k, l->out->name, "a coordinate through the whole graph contradicts the sum of its nodes", e))
+            return -1;
+    }
+    if (i)
+        return 0;
+    if (nb_differences(k->oracle, l->value, at, l->slope, l->reach, &d, e))
+        return -1;
+    k->v->facts.compared += d.found;
+    k->v->facts.agree += d.found && fabs(z.value - d.value) <= z.bar + d.bar + 1e-9 * m;
+    return 0;
+}
+
+static int check_spots(struct nb_checker *k, struct nb_error *e)
+{
+    k->v->facts.spots = SPOTS;
+    for (int l = 0; l < k->nleaf; l++)
+        for (int i = 0; i < SPOTS && k->leaf[l].n && !k->leaf[l].out->reason; i++)
+            if (check_spot(k, l, i, e))
+                return -1;
+    return 0;
+}
+
+static int sweep(struct nb_checker *k, struct nb_sweep *w, struct nb_error *e)
+{
+    struct nb_session *at = nb_small(k->arena, 1, sizeof *at, e);
+    struct nb_fed fed = nb_graph_fed(k->g, &k->run);
+    bool drew;
+    if (!at || nb_session_new(&k->plain->plan, NB_F64, &fed, k->arena, at, &drew, e) || nb_session_forward(at, e))
+        return -1;
+    void *const *const *g = (void *const *const *)&k->cotangent;
+    *w = (struct nb_sweep){.at = at,
+                           .sets = 1,
+                           .g = g,
+                           .coverage = k->c->coverage,
+                           .backward = true,
+                           .budget = BUDGET,
+                           .seed = k->run.seed,
+                           .arena = k->arena,
+                           .chunks = &k->chunks,
+                           .facts = &k->v->facts};
+    return nb_sweep_run(w, e);
+}
+
+int nb_structure(struct nb_checker *k, struct nb_error *e)
+{
+    struct nb_sweep w;
+    k->v->facts.method = "structure";
+    if (sweep(k, &w, e))
+        return -1;
+    k->v->self_ok &= w.ok;
+    k->v->facts.fault = w.fault;
+    for (int i = 0; i < k->nleaf; i++)
+        if (take_leaf(k, &w, &k->leaf[i], e))
+            return -1;
+    return check_wiring(k, e) || check_spots(k, e) ? -1 : 0;
+}
+
+/* ---- sampled --------------------------------------------------------------------------------------------------- */
+
+static int sample_leaf(struct nb_checker *k, int leaf, struct wiring *w, struct nb_error *e)
+{
+    struct nb_leaf *l = &k->leaf[leaf];
+    const double *x = k->oracle->d.data[l->value];
+    if (l->out->reason || !l->n)
+        return 0;
+    if (!(l->z = nb_zalloc(k->arena, l->n, sizeof *l->z, e)))
+        return -1;
+    for (size_t i = 0; i < l->n; i++)
+        l->reach += fabs(x[i]);
+    for (int i = 0; i < SAMPLED_SPOTS; i++) {
+        struct nb_estimate *z = &l->z[spot(k, leaf, i)];
+        if (!z->found && nb_complex_step(k->oracle, l->value, spot(k, leaf, i), z, e))
+            return -1;
+        l->largest = fmax(l->largest, fabs(z->value));
+    }
+    l->slope = l->largest;
+    for (int i = 0; i < SAMPLED_DIRECTIONS; i++) {
+        struct direction *d = &w->d[leaf * SAMPLED_DIRECTIONS + i];
+        claim(k, leaf, i, l->out->candidate, NULL, d);
+        d->bar += NB_RHO * fmax(fabs(d->sum), fabs(d->claim)) + 8 * l->eps * sqrt((double)l->n) * l->largest;
+        l->contradicted |= !(fabs(d->sum - d->claim) <= d->bar);
+    }
+    return nb_chunk_done(&k->chunks, NULL, 0, (int64_t)l->n, 0, e);
+}
+
+int nb_sampled(struct nb_checker *k, struct nb_error *e)
+{
+    struct wiring w;
+    k->v->facts.method = "structure";
+    k->v->facts.coverage = NB_COVER_SAMPLED;
+    k->v->facts.spots = SAMPLED_SPOTS;
+    if (run_directions(&w, k, SAMPLED_DIRECTIONS, e))
+        return -1;
+    for (int i = 0; i < k->nleaf; i++)
+        if (sample_leaf(k, i, &w, e))
+            return -1;
+    return 0;
+}
