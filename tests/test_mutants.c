@@ -1,4 +1,4 @@
-/* test_mutants.c - every case of every module at a drawn point: the right gradient is never called wrong, and each of a
+/* test_mutants.c - every case of every module at a drawn point: the right gradient is called right, and each of a
  * dozen mistakes planted in it is called wrong. Then the checker itself is broken on purpose, and this notices. */
 #include "case_graphs.h"
 #include "check/verdict.h"
@@ -132,7 +132,7 @@ enum { MISTAKES = sizeof mistakes / sizeof *mistakes };
 
 struct score {
     int planted[MISTAKES];
-    int accepted, rejected, unjudged; /* mistakes taken for right; right gradients called wrong; entries passed over */
+    int accepted, rejected, unjudged; /* mistakes taken for right; right gradients not called right; entries passed over */
     char first[700];                  /* the first fault */
 };
 static struct score score;
@@ -237,8 +237,8 @@ static void examine(struct subject *s)
     struct nb_check at = fixed(s, &v);
     struct nb_tensors ones = gradients_for(s, &at, true), fewer = gradients_for(s, &at, false);
     for (size_t i = 0; i < v.n; i++) {
-        if (v.v[i].verdict == NB_WRONG)
-            fault(&score.rejected, s, v.v[i].name, "right, but called wrong");
+        if (v.v[i].verdict != NB_RIGHT)
+            fault(&score.rejected, s, v.v[i].name, "right, but not called so");
         plant_in(s, &at, &v.v[i], &ones, &fewer);
     }
     cases++;
