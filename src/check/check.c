@@ -183,6 +183,8 @@ static int judge_all(struct nb_checker *k, struct nb_error *e)
         if (nb_judge_leaf(k, &k->leaf[i], e))
             return -1;
     sum_up(k);
+    if (k->c->curve && nb_error_curve(k, e))
+        return -1;
     if (nb_graph_warnings(&k->p->plan, k->arena, &k->v->warnings, e))
         return -1;
     return nb_name_formula(k, e);

@@ -41,11 +41,13 @@ struct nb_check {
     const struct nb_watch *watch; /* or NULL */
 };
 
-/* Error of central differences against the step, relative to the certified value. */
+/* Error of central differences against the step, relative to the certified value (absolute if that is 0). Of the one
+ * entry that looks worst of all, if it was asked for. */
 enum { NB_CURVE_POINTS = 48 };
 struct nb_error_curve {
     int n;
     double h[NB_CURVE_POINTS], error[NB_CURVE_POINTS];
+    double used; /* the step the oracle settled on; 0: none */
 };
 
 struct nb_checked {
@@ -55,7 +57,8 @@ struct nb_checked {
     enum nb_reason reason;                     /* why not right */
     int64_t right, wrong, cannot_tell, silent; /* entries; silent: nothing reacts and the candidate is 0 */
     bool judged;                               /* by the oracles: what follows holds */
-    double *candidate, *value, *bar;           /* per entry: claimed, the oracles' number, its error bar */
+    double *candidate, *value, *bar;           /* per entry: claimed, the oracles' number, its error bar (-1: the
+                                                * entry was not looked at) */
     unsigned char *verdicts, *reasons;         /* per entry */
     int64_t worst;                             /* the entry that looks worst, flat; -1: there is none */
     double largest_error; /* |candidate - value| relative to the larger of the two, at the worst entry */

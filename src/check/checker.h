@@ -49,5 +49,8 @@ int nb_sampled(struct nb_checker *k, struct nb_error *e);
 int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e);
 /* formula.c: which formula of a given backward is at fault, in place of the tensors that are wrong. */
 int nb_name_formula(struct nb_checker *k, struct nb_error *e);
+/* error_curve.c: how far off a difference quotient of the whole graph is at the entry that looks worst of all, for
+ * steps from one down to the last bit. */
+int nb_error_curve(struct nb_checker *k, struct nb_error *e);
 
 #endif

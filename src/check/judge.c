@@ -174,8 +174,10 @@ static int judge_entries(struct nb_checker *k, struct nb_leaf *l, struct nb_erro
     for (size_t i = 0; i < l->n && power; i++) {
         struct nb_entry x;
         struct nb_ruling r;
-        if (k->v->facts.coverage == NB_COVER_SAMPLED && !l->z[i].found)
+        if (k->v->facts.coverage == NB_COVER_SAMPLED && !l->z[i].found) {
+            out->bar[i] = -1;
             continue;
+        }
         if (rule_entry(k, l, i, &x, &r, e))
             return -1;
         k->v->facts.judged++;

@@ -144,6 +144,7 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
     x[i] = CMPLX(creal(keep), H);
     o->complexes++;
     int bad = nb_session_forward(&o->z, e);
+    x[i] = keep;
     for (int k = 0; k < o->nout && !bad; k++) {
         const double _Complex *y = o->z.data[o->out[k]];
         for (size_t j = 0; j < entries(&o->z, o->out[k]); j++) {
@@ -153,7 +154,6 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
             n->terms += fabs(term);
         }
     }
-    x[i] = keep; /* not before: an output may be the leaf itself, in another shape */
     n->bar = ROUNDING * DBL_EPSILON * n->terms;
     return bad;
 }
@@ -236,7 +236,7 @@ static bool accepted(const struct rung *far, const struct rung *mid, const struc
     return b != 0 && a / b >= 3 && a / b <= 5;
 }
 
-static void keep_best(const struct rung *mid, const struct rung *near, struct nb_estimate *n)
+static void keep_best(const struct rung *mid, const struct rung *near, double h, struct nb_estimate *n)
 {
     bool still = !near->moved && !mid->moved;
     double bar = still ? near->hidden : fabs(near->value - mid->value) / 3 + near->rounding;
@@ -246,6 +246,7 @@ static void keep_best(const struct rung *mid, const struct rung *near, struct nb
     n->moved = !still;
     n->value = (4 * near->value - mid->value) / 3;
     n->bar = bar;
+    n->h = h;
 }
 
 int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n,
@@ -260,7 +261,7 @@ int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double
     h /= 4;
     for (int k = 0;; k++) {
         if (accepted(&far, &mid, &near))
-            keep_best(&mid, &near, n);
+            keep_best(&mid, &near, h, n);
         bool done = n->found && (n->bar <= 1e-6 * fabs(n->value) || near.rounding > 4 * n->bar);
         if (done || k == HALVINGS)
             break;

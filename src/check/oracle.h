@@ -18,6 +18,7 @@ struct nb_estimate {
     double value, bar; /* |value - truth| <= bar */
     bool moved;        /* some output reacted */
     bool found;        /* differences: a rung was accepted */
+    double h;          /* differences: the step of that rung */
     int evaluations;
     bool refused; /* the forward does not take the values beside the point: a finite set */
     double terms; /* sum of |g dy/dx|: the size of what adds up to the value */

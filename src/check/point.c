@@ -70,8 +70,12 @@ static const char *batch_of(const struct nb_net *net, const char *name)
 static int name_batch(struct nb_graph *g, struct nb_run *run, struct nb_arena *a, struct nb_error *e)
 {
     const char **name = nb_small(a, run->dims.n + 1, sizeof *name, e);
-    for (size_t i = 0; name && i < run->dims.n; i++)
+    for (size_t i = 0; name && i < run->dims.n; i++) {
         name[i] = batch_of(&g->net, run->dims.name[i]);
+        if (strcmp(name[i], run->dims.name[i]) && asked(run, run->dims.n, name[i]))
+            return nb_fail(e, NB_E_bad_value, "batch is %.60s here, which has a size already", name[i]),
+                   nb_at(e, "batch"), nb_at(e, "dims");
+    }
     run->dims.name = name;
     return name ? 0 : -1;
 }
@@ -243,9 +247,11 @@ static int draw_inputs(const struct nb_net *net, struct nb_run *run, int which, 
         const struct nb_input *in = &net->inputs.v[i];
         struct nb_stream s;
         struct nb_tensor t;
-        if (in->sample != NB_FED || nb_tensors_find(&run->inputs, in->name) ||
-            nb_count(&net->values.v[in->value].shape) < 0)
+        const struct nb_shape *shape = &net->values.v[in->value].shape;
+        if (in->sample != NB_FED || nb_tensors_find(&run->inputs, in->name) || !nb_shape_known(shape))
             continue;
+        if (nb_count(shape) < 0)
+            return nb_fail(e, NB_E_limit, "%.60s would have 2^31 entries or more", in->name), nb_at(e, "dims");
         if (stream_of(run, "point", which, in->name, a, &s, e) ||
             draw_input(net, in, net->inputs.n > 1 ? turn[i % 2] : one, s, a, &t, e) ||
             keep(in->name, t, net->dtype == NB_F32, a, &run->inputs, which ? NULL : &v->point, e))

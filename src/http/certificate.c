@@ -1,8 +1,23 @@
-/* certificate.c - what a verdict rests on: the part that a checker knows of itself. */
+/* certificate.c - what a verdict rests on, and all it takes to come to it again. No times and no names of hosts: the
+ * same request gets the same bytes. */
+#include "http/digest.h"
+#include "http/replay.h"
+#include "http/terms.h"
 #include "http/verdicts.h"
 #include "nabla/blas.h"
 #include <gnu/libc-version.h>
-#include <stdio.h>
+#include <string.h>
+
+/* ---- what a checker knows of itself ------------------------------------------------------------------------------ */
+
+static void put_range(struct nb_writer *w, const char *key, double low, double high)
+{
+    nb_w_key(w, key);
+    nb_w_open(w, '[');
+    nb_w_number(w, low, NB_F64);
+    nb_w_number(w, high, NB_F64);
+    nb_w_close(w, ']');
+}
 
 static void put_oracles(struct nb_writer *w, const struct nb_facts *f)
 {
@@ -18,12 +33,10 @@ static void put_oracles(struct nb_writer *w, const struct nb_facts *f)
     if (f->double_evaluations) {
         nb_w_key(w, "differences");
         nb_w_open(w, '{');
-        nb_w_key(w, "h");
-        nb_w_open(w, '[');
-        nb_w_number(w, f->h_low, NB_F64);
-        nb_w_number(w, f->h_high, NB_F64);
-        nb_w_close(w, ']');
-        nb_w_whole_at(w, "halvings", f->halvings);
+        if (f->h_high > 0) {
+            put_range(w, "h", f->h_low, f->h_high);
+            nb_w_whole_at(w, "halvings", f->halvings);
+        }
         nb_w_whole_at(w, "evaluations", f->double_evaluations);
         nb_w_close(w, '}');
     }
@@ -97,11 +110,7 @@ static void put_kink(struct nb_writer *w, const struct nb_kink_met *k)
     nb_w_whole_at(w, "index", k->index);
     nb_w_number_at(w, "value", k->value);
     nb_w_number_at(w, "convention", k->convention);
-    nb_w_key(w, "interval");
-    nb_w_open(w, '[');
-    nb_w_number(w, k->low, NB_F64);
-    nb_w_number(w, k->high, NB_F64);
-    nb_w_close(w, ']');
+    put_range(w, "interval", k->low, k->high);
     nb_w_close(w, '}');
 }
 
@@ -142,4 +151,95 @@ void nb_w_facts(struct nb_writer *w, const struct nb_verdicts *v)
     put_coverage(w, &v->facts);
     put_kinks(w, &v->facts);
     put_machine(w);
+}
+
+/* ---- what was asked ---------------------------------------------------------------------------------------------- */
+
+/* The same tensors as doubles, so that they read back bit by bit. */
+static void put_tensors(struct nb_writer *w, const struct nb_tensors *l)
+{
+    struct nb_arena *a = w->text.arena;
+    struct nb_tensors doubles = {0};
+    for (size_t i = 0; i < l->n; i++) {
+        struct nb_tensor t;
+        if (nb_tensor_new(a, NB_F64, &l->v[i].t.shape, &t, w->e))
+            return;
+        nb_convert(NB_F64, t.data, l->v[i].t.dtype, l->v[i].t.data, (size_t)nb_count(&t.shape));
+        if (nb_tensors_add(a, &doubles, l->v[i].name, t, w->e))
+            return;
+    }
+    nb_w_tensors_at(w, "tensors", &doubles);
+}
+
+static void put_origin(struct nb_writer *w, const char *key, const char *from, const struct nb_tensors *l, bool show)
+{
+    char hash[NB_HASH_SIZE];
+    nb_w_key(w, key);
+    nb_w_open(w, '{');
+    nb_w_string_at(w, "from", from);
+    if (l && !nb_digest(l, w->text.arena, hash, w->e))
+        nb_w_string_at(w, "sha256", hash);
+    if (l && show)
+        put_tensors(w, l);
+    nb_w_close(w, '}');
+}
+
+/* Tensors of the request, and those that were drawn. */
+static void put_drawn(struct nb_writer *w, const char *key, const struct nb_tensors *came,
+                      const struct nb_tensors *drawn, bool show)
+{
+    struct nb_tensors all = {0};
+    for (size_t i = 0; i < came->n; i++)
+        nb_tensors_add(w->text.arena, &all, came->v[i].name, came->v[i].t, w->e);
+    for (size_t i = 0; i < drawn->n; i++)
+        if (!nb_tensors_find(came, drawn->v[i].name))
+            nb_tensors_add(w->text.arena, &all, drawn->v[i].name, drawn->v[i].t, w->e);
+    put_origin(w, key, !came->n ? "sample" : all.n > came->n ? "both" : "request", &all, show);
+}
+
+static void put_candidate(struct nb_writer *w, const struct nb_asked *ask, const struct nb_verdicts *v, bool show)
+{
+    struct nb_tensors own = {0};
+    if (ask->check.gradients.n) {
+        put_origin(w, "candidate", "request", &ask->check.gradients, show);
+        return;
+    }
+    for (size_t i = 0; i < v->n; i++)
+        if (v->v[i].candidate)
+            nb_tensors_add(w->text.arena, &own, v->v[i].name,
+                           (struct nb_tensor){NB_F64, v->v[i].shape, v->v[i].candidate}, w->e);
+    put_origin(w, "candidate", "backward", &own, show);
+}
+
+static void put_origins(struct nb_writer *w, const struct nb_asked *ask, const struct nb_verdicts *v)
+{
+    const struct nb_check *c = &ask->check;
+    bool show = ask->detail == NB_DETAIL_ALL;
+    put_drawn(w, "point", &c->run.inputs, &v->point, show);
+    if (c->run.loss)
+        put_origin(w, "cotangent", "loss", NULL, false);
+    else
+        put_drawn(w, "cotangent", &c->run.cotangents, &v->cotangents, show);
+    put_candidate(w, ask, v, show);
+    if (c->order == 2)
+        put_origin(w, "direction", c->direction.n ? "request" : "sample", c->direction.n ? &c->direction : NULL, show);
+}
+
+void nb_w_certificate(struct nb_writer *w, const struct nb_asked *ask, const struct nb_verdicts *v)
+{
+    char hash[NB_HASH_SIZE], text[NB_HASH_SIZE + 8], seed[33];
+    if (nb_digest_graph(ask->g, w->text.arena, hash, w->e))
+        return;
+    snprintf(text, sizeof text, "sha256:%s", hash);
+    nb_w_open(w, '{');
+    nb_w_string_at(w, "nablad", PACKAGE_VERSION);
+    nb_w_string_at(w, "graph", text);
+    nb_w_string_at(w, "seed", nb_seed_text(ask->check.run.seed, seed));
+    put_origins(w, ask, v);
+    nb_w_string_at(w, "dtype", nb_dtype_name(nb_graph_dtype(ask->g)));
+    nb_w_string_at(w, "method", nb_method_name(ask->check.method));
+    nb_w_whole_at(w, "order", ask->check.order == 2 ? 2 : 1);
+    nb_w_terms(w, ask);
+    nb_w_facts(w, v);
+    nb_w_close(w, '}');
 }

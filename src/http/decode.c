@@ -1,7 +1,9 @@
 /* decode.c - the rows of a request's body, and the two formats bodies come in. */
 #include "http/decode.h"
 #include "http/fields.h"
+#include "http/replay.h"
 #include "http/reply.h"
+#include "http/terms.h"
 #include "nabla/limits.h"
 #include "wire/lift.h"
 #include "wire/safetensors.h"
@@ -115,41 +117,74 @@ static int read_seed(json_t *v, void *to, struct nb_arena *a, struct nb_error *e
     return nb_field_seed(v, &((struct nb_asked *)to)->check.run.seed, e);
 }
 
-static int read_dims(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+static bool sized(const struct nb_run *run, const char *name)
 {
-    struct nb_run *run = &((struct nb_asked *)to)->check.run;
-    const char *name;
+    for (size_t i = 0; i < run->dims.n; i++)
+        if (!strcmp(run->dims.name[i], name))
+            return true;
+    return false;
+}
+
+int nb_read_sizes(json_t *v, struct nb_run *run, struct nb_arena *a, struct nb_error *e)
+{
+    size_t n = run->dims.n, all = n + json_object_size(v) + 1;
+    const char **names = nb_small(a, all, sizeof *names, e), *name;
+    int64_t *sizes = nb_small(a, all, sizeof *sizes, e);
     json_t *size;
-    if (!json_is_object(v))
-        return nb_fail(e, NB_E_wrong_type, "an object, symbol -> size, was expected, not %s", nb_kind(v));
-    run->dims.name = nb_small(a, json_object_size(v), sizeof *run->dims.name, e);
-    run->dims.size = nb_small(a, json_object_size(v), sizeof *run->dims.size, e);
-    if (!run->dims.name || !run->dims.size)
+    if (!names || !sizes)
         return -1;
+    for (size_t i = 0; i < n; i++) {
+        names[i] = run->dims.name[i];
+        sizes[i] = run->dims.size[i];
+    }
+    run->dims.name = names;
+    run->dims.size = sizes;
     json_object_foreach (v, name, size) {
-        run->dims.name[run->dims.n] = name;
-        if (nb_field_whole(size, &run->dims.size[run->dims.n++], e))
+        if (sized(run, name))
+            return nb_fail(e, NB_E_bad_value, "%.60s has a size already", name), nb_at(e, name);
+        names[run->dims.n] = name;
+        if (nb_field_whole(size, &sizes[run->dims.n++], e))
             return nb_at(e, name);
     }
     return 0;
 }
 
-/* true or {}: draw the inputs, which is what happens without inputs anyway. Sizes are set by dims. */
-static int read_sample(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+static int read_dims(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
-    (void)to, (void)a;
-    if (json_is_true(v) || (json_is_object(v) && !json_object_size(v)))
-        return 0;
-    return nb_fail(e, NB_E_bad_form, "true or {} was expected; dims sets the sizes");
+    if (!json_is_object(v))
+        return nb_fail(e, NB_E_wrong_type, "an object, symbol -> size, was expected, not %s", nb_kind(v));
+    return nb_read_sizes(v, &((struct nb_asked *)to)->check.run, a, e);
 }
 
-enum { COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_CHECK, MAKE = NB_CREATE | NB_REPLACE };
+static int read_direction(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return read_lifted(v, &((struct nb_asked *)to)->check.direction_given, e);
+}
+
+/* Read when the whole body has been, as terms of its own. */
+static int read_certificate(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a, (void)e;
+    ((struct nb_asked *)to)->replay.tree = v;
+    return 0;
+}
+
+enum {
+    COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_CHECK,
+    MAKE = NB_CREATE | NB_REPLACE,
+    CHECK = NB_CHECK | NB_TERMS
+};
 
 /* What may stand in the query of a binary body: keys whose values are short. */
 #define SHORT_ROWS                                                                                                     \
     {"outputs", NB_FORWARD | NB_BACKWARD | NB_LOSS, 0, read_outputs},                                                  \
-        {"loss", NB_BACKWARD | NB_LOSS | NB_CHECK, 0, read_loss}, {"wrt", NB_BACKWARD | NB_CHECK, 0, read_wrt},        \
-        {"mode", COMPUTE, 0, read_mode}, {"seed", COMPUTE | MAKE, 0, read_seed}, {"dims", COMPUTE, 0, read_dims},      \
+        {"loss", NB_BACKWARD | NB_LOSS | CHECK, 0, read_loss}, {"wrt", NB_BACKWARD | CHECK, 0, read_wrt},              \
+        {"mode", COMPUTE | CHECK, 0, read_mode}, {"seed", COMPUTE | MAKE, 0, read_seed},                               \
+        {"dims", COMPUTE | CHECK, 0, read_dims}, {"method", CHECK, 0, nb_read_method},                                 \
+        {"coverage", CHECK, 0, nb_read_coverage}, {"order", CHECK, 0, nb_read_order},                                  \
+        {"kinks", CHECK, 0, nb_read_kinks}, {"rho", CHECK, 0, nb_read_rho}, {"r_max", CHECK, 0, nb_read_r_max},        \
+        {"power", CHECK, 0, nb_read_power}, {"detail", CHECK, 0, nb_read_detail},                                      \
     {                                                                                                                  \
         NULL, 0, 0, NULL                                                                                               \
     }
@@ -158,10 +193,12 @@ static const struct nb_field rows[] = {
     {"name", NB_CREATE, NB_CREATE, read_name},
     {"graph", NB_HERE | MAKE, NB_HERE | MAKE, read_graph},
     {"parameters", NB_HERE | MAKE | NB_PARAMETERS, NB_PARAMETERS, read_parameters},
-    {"inputs", COMPUTE, 0, read_inputs},
-    {"sample", NB_CHECK, 0, read_sample},
-    {"cotangents", NB_BACKWARD | NB_CHECK, 0, read_cotangents},
-    {"gradients", NB_CHECK, 0, read_gradients},
+    {"inputs", COMPUTE | NB_REPLAY, 0, read_inputs},
+    {"sample", NB_CHECK, 0, nb_read_sample},
+    {"cotangents", NB_BACKWARD | NB_CHECK | NB_REPLAY, 0, read_cotangents},
+    {"gradients", NB_CHECK | NB_REPLAY, 0, read_gradients},
+    {"direction", NB_CHECK | NB_REPLAY, 0, read_direction},
+    {"certificate", NB_CHECK | NB_REPLAY, 0, read_certificate},
     SHORT_ROWS,
 };
 
@@ -170,12 +207,24 @@ static const struct nb_field query_rows[] = {SHORT_ROWS};
 /* ---- JSON ---------------------------------------------------------------------------------------------------------
  */
 
+/* With a certificate all terms are in there. */
+static unsigned verb_of(unsigned verb, const json_t *body)
+{
+    bool replay = verb & NB_CHECK && json_object_get(body, "certificate");
+    return replay ? (verb & ~(unsigned)NB_CHECK) | NB_REPLAY : verb;
+}
+
 static int read_json(struct nb_request *rq, unsigned verb, struct nb_asked *ask, struct nb_error *e)
 {
     const struct nb_lift_rule rules[] = {{"/inputs/*", &ask->check.run.inputs},
                                          {"/parameters/*", &ask->parameters},
                                          {"/cotangents/*", &ask->check.run.cotangents},
-                                         {"/gradients/*", &ask->check.gradients}};
+                                         {"/gradients/*", &ask->check.gradients},
+                                         {"/direction/*", &ask->check.direction},
+                                         {"/certificate/point/tensors/*", &ask->replay.point.kept},
+                                         {"/certificate/cotangent/tensors/*", &ask->replay.cotangent.kept},
+                                         {"/certificate/candidate/tensors/*", &ask->replay.candidate.kept},
+                                         {"/certificate/direction/tensors/*", &ask->replay.direction.kept}};
     json_t *rest = NULL;
     if (rq->nquery) {
         nb_fail(e, NB_E_bad_parameter, "with a body in JSON the options stand in the body, not in the query");
@@ -183,7 +232,16 @@ static int read_json(struct nb_request *rq, unsigned verb, struct nb_asked *ask,
     }
     if (nb_lift(rq->body, rq->body_size, rules, sizeof rules / sizeof *rules, rq->arena, &rest, e))
         return -1;
-    return nb_keep_json(rq, rest, e) || nb_fields_read(rows, verb, rest, ask, rq->arena, e) ? -1 : 0;
+    if (nb_keep_json(rq, rest, e) || nb_fields_read(rows, verb_of(verb, rest), rest, ask, rq->arena, e))
+        return -1;
+    if (ask->replay.tree && nb_replay_read(ask, rq->arena, e))
+        return nb_at(e, "certificate");
+    return nb_terms_settle(ask, e);
+}
+
+int nb_decode_terms(json_t *terms, struct nb_asked *ask, struct nb_arena *a, struct nb_error *e)
+{
+    return nb_fields_read(rows, NB_TERMS, terms, ask, a, e);
 }
 
 /* ---- safetensors ---------------------------------------------------------------------------------------------------
@@ -201,6 +259,7 @@ static struct nb_tensors *list_of(struct nb_asked *ask, unsigned verb, const cha
         {"inputs/", &ask->check.run.inputs, NULL, COMPUTE},
         {"cotangents/", &ask->check.run.cotangents, &ask->check.run.cotangents_given, NB_BACKWARD | NB_CHECK},
         {"gradients/", &ask->check.gradients, &ask->check.gradients_given, NB_CHECK},
+        {"direction/", &ask->check.direction, &ask->check.direction_given, NB_CHECK},
         {"parameters/", &ask->parameters, &ask->parameters_given, NB_PARAMETERS},
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
@@ -257,15 +316,35 @@ static json_t *dims_from(const char *s)
     return dims;
 }
 
+/* 2, 1e-9, true; a text if it is none of these. */
+static json_t *plain_from(const char *s)
+{
+    json_t *j = json_loads(s, JSON_DECODE_ANY, NULL);
+    if (json_is_number(j) || json_is_boolean(j))
+        return j;
+    json_decref(j);
+    return json_string(s);
+}
+
+static bool among(const char *name, const char *const *names)
+{
+    while (*names && strcmp(*names, name))
+        names++;
+    return *names;
+}
+
 static json_t *options_from(const struct nb_request *rq)
 {
+    static const char *const lists[] = {"outputs", "wrt", NULL}, *const plain[] = {"order", "rho", "r_max", "power",
+                                                                                   NULL};
     json_t *options = json_object();
     for (size_t i = 0; i < rq->nquery; i++) {
         const char *name = rq->query[i].name, *value = rq->query[i].value;
-        if (!strcmp(name, "outputs") || !strcmp(name, "wrt"))
-            json_object_set_new(options, name, list_from(value));
-        else
-            json_object_set_new(options, name, strcmp(name, "dims") ? json_string(value) : dims_from(value));
+        json_object_set_new(options, name,
+                            among(name, lists)     ? list_from(value)
+                            : among(name, plain)   ? plain_from(value)
+                            : strcmp(name, "dims") ? json_string(value)
+                                                   : dims_from(value));
     }
     return options;
 }
@@ -276,7 +355,7 @@ static int read_safetensors(struct nb_request *rq, unsigned verb, struct nb_aske
     json_t *options = options_from(rq);
     if (nb_keep_json(rq, options, e))
         return -1;
-    if (nb_fields_read(query_rows, verb, options, ask, rq->arena, e)) {
+    if (nb_fields_read(query_rows, verb, options, ask, rq->arena, e) || nb_terms_settle(ask, e)) {
         e->code = NB_E_bad_parameter;
         return -1;
     }

@@ -7,12 +7,6 @@
 
 enum { MOST_ENTRIES = 100, LONG_ENOUGH = 400 };
 
-const char *nb_detail_name(enum nb_detail d)
-{
-    static const char *const names[] = {"wrong", "summary", "all"};
-    return names[d];
-}
-
 struct nb_shape nb_index_of(const struct nb_shape *shape, int64_t i)
 {
     struct nb_shape index = {.rank = shape->rank};
@@ -121,7 +115,8 @@ static void put_entries(struct nb_writer *w, const struct nb_verdicts *v, const 
     if (detail == NB_DETAIL_WRONG)
         put_worst(w, v, c);
     for (int64_t i = 0; detail == NB_DETAIL_ALL && i < nb_count(&c->shape); i++)
-        put_entry(w, v, c, i);
+        if (c->bar[i] >= 0) /* looked at */
+            put_entry(w, v, c, i);
     nb_w_close(w, ']');
 }
 
@@ -212,9 +207,11 @@ static void put_self(struct nb_writer *w, const struct nb_verdicts *v)
     nb_w_key(w, "self");
     nb_w_open(w, '{');
     nb_w_bool_at(w, "ok", v->self_ok);
-    nb_w_whole_at(w, "oracles_agree", v->facts.agree);
-    nb_w_whole_at(w, "of", v->facts.compared);
-    nb_w_number_at(w, "worst_gap", v->facts.worst_gap);
+    if (v->facts.compared) {
+        nb_w_whole_at(w, "oracles_agree", v->facts.agree);
+        nb_w_whole_at(w, "of", v->facts.compared);
+        nb_w_number_at(w, "worst_gap", v->facts.worst_gap);
+    }
     nb_w_close(w, '}');
 }
 
@@ -315,7 +312,7 @@ static void say_wrong(struct sentence *s, const struct nb_checked *c, const stru
     }
     say(s, ": %" PRId64 " of %" PRId64 " %s wrong", c->wrong, of, ending(of, "entry", "entries"));
     if (c->judged && c->worst >= 0) {
-        say(s, c->wrong > 1 ? ", worst at " : " at ");
+        say(s, c->wrong > 1 ? ", worst at " : ", at ");
         say_index(s, c);
         say(s, ": got %.9g, expected %.9g", c->candidate[c->worst], c->value[c->worst]);
     }
@@ -368,7 +365,7 @@ static void say_right(struct sentence *s, const struct nb_verdicts *v)
         right += v->v[i].right;
         silent += v->v[i].silent;
     }
-    say(s, "%s%" PRId64 " %s of ", silent || right < 2 ? "" : "all ", right, ending(right, "entry", "entries"));
+    say(s, "%s%" PRId64 " %s of ", silent || right < 2 ? "" : "All ", right, ending(right, "entry", "entries"));
     if (v->n == 1)
         say(s, "%.255s %s right", v->v[0].name, ending(right, "is", "are"));
     else

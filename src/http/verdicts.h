@@ -1,15 +1,8 @@
 /* verdicts.h - what came out of a check, as JSON: for requests that check, and for probes that end. */
 #ifndef NABLA_VERDICTS_H
 #define NABLA_VERDICTS_H
-#include "check/check.h"
+#include "http/decode.h"
 #include "http/reply.h"
-
-enum nb_detail {
-    NB_DETAIL_WRONG,   /* entries that are wrong or cannot be told, at most 100 a tensor; if there are none the worst */
-    NB_DETAIL_SUMMARY, /* no entries */
-    NB_DETAIL_ALL      /* every entry */
-};
-const char *nb_detail_name(enum nb_detail d); /* "wrong", "summary", "all" */
 
 /* Members of an object that is open: verdict, summary, tensors, warnings, self, and power and shadow if there are any.
  * What v does not know is left out. `came` (or NULL): gradients of the request, for the shape of one that does not fit.
