@@ -31,7 +31,7 @@ static struct nb_graph *make(const char *text)
     return g;
 }
 
-static struct nb_graph *make_good(const char *text)
+static inline struct nb_graph *make_good(const char *text)
 {
     struct nb_graph *g = make(text);
     ck_assert_msg(g != NULL, "%s at %s: %s", nb_code_name(error.code), error.pointer, error.detail);
@@ -39,7 +39,7 @@ static struct nb_graph *make_good(const char *text)
 }
 
 /* {"x": [[1, 2]]} as named tensors; numbers stay NB_F64. */
-static struct nb_tensors tensors(const char *text)
+static inline struct nb_tensors tensors(const char *text)
 {
     struct nb_tensors l = {0};
     json_t *j = parse(text), *v;

@@ -1,6 +1,7 @@
 /* test_modules.c - the loop over the module table: every row, every case it brings, in all three builds, against the
  * complex step and against differences. No row is named here. `test_modules ReLU` runs one row, without forking. */
 #include "module_oracle.h"
+#include "nabla/branch.h"
 #include <signal.h>
 #include <unistd.h>
 
@@ -240,6 +241,23 @@ static void check_builds_agree(const struct point *p, const struct nb_tensor *a,
     }
 }
 
+/* Off its kinks a module meets no edge, and both real builds decide alike. */
+static void check_branches(struct run *r)
+{
+    const struct point *p = r[NB_F64].p;
+    uint64_t hash[2];
+    for (int b = NB_F32; b <= NB_F64 && p->m[b].branches; b++) {
+        struct nb_branches seen = {0};
+        struct nb_call c = call_of(&r[b]);
+        memset(r[b].work, 0xFF, r[b].work_size);
+        p->m[b].branches(&c, &seen);
+        ck_assert_msg(seen.count == 0, "%s: %d edges", p->what, (int)seen.count);
+        ck_assert_msg(strip_whole(r[b].work, r[b].work_size), "%s: branches wrote beyond work", p->what);
+        hash[b] = seen.hash;
+    }
+    ck_assert_msg(!p->m[NB_F64].branches || hash[NB_F32] == hash[NB_F64], "%s: builds decide differently", p->what);
+}
+
 static void compute_all(struct point *p)
 {
     static const double tol[] = {[NB_F32] = 1e-4, [NB_F64] = 0, [NB_C128] = 1e-11};
@@ -259,6 +277,7 @@ static void compute_all(struct point *p)
         for (int i = 0; i < n; i++)
             check_builds_agree(p, gradient(&r[b], &slot[i]), gradient(&r[NB_F64], &slot[i]), tol[b], slot[i].name);
     }
+    check_branches(r);
     for (int i = 0; i < n && n > 1 && p->m[NB_F64].backward; i++) { /* one gradient alone */
         const struct nb_tensor whole = *gradient(&r[NB_F64], &slot[i]);
         struct run one = r[NB_F64];

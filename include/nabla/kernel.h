@@ -4,6 +4,12 @@
 #include "nabla/num.h"
 #include "nabla/tensor.h"
 
+/* Entry i of a tensor of this build, or of integers, as a number: its real part. */
+static inline double nb_number(const struct nb_tensor *t, size_t i)
+{
+    return t->dtype == NB_I64 ? (double)((const int64_t *)t->data)[i] : (double)nb_re(((const nb_real *)t->data)[i]);
+}
+
 /* C[m,n] = op(A) op(B) + beta C, all row-major and dense. ta: A is stored [k,m]; tb: B is stored [n,k].
  * beta is 0 or 1. m, n, k may be 0. One row or one column goes to gemv, small products to a plain loop. */
 void NB(nb_gemm)(bool ta, bool tb, size_t m, size_t n, size_t k, const nb_real *a, const nb_real *b, int beta,

@@ -147,7 +147,7 @@ struct nb_module {
 
     const struct nb_kink *kinks; /* ended by .where NULL; NULL: smooth */
     /* Which branch every value took (nb_decide), and which values stand at an edge (nb_at_edge); NULL: smooth, or its
-     * branches meet without a corner. Called on the real builds after forward. */
+     * branches meet without a corner. Called on the real builds after forward; c->work may be written. */
     void (*branches)(const struct nb_call *c, struct nb_branches *b);
     const char *jacobian;        /* letters of modules.md: P R C A W D */
     bool pointwise;              /* one input, one output of its shape, entry by entry: has a curve */

@@ -144,7 +144,6 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
     x[i] = CMPLX(creal(keep), H);
     o->complexes++;
     int bad = nb_session_forward(&o->z, e);
-    x[i] = keep;
     for (int k = 0; k < o->nout && !bad; k++) {
         const double _Complex *y = o->z.data[o->out[k]];
         for (size_t j = 0; j < entries(&o->z, o->out[k]); j++) {
@@ -154,6 +153,7 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
             n->terms += fabs(term);
         }
     }
+    x[i] = keep; /* not before: an output may be the leaf itself, in another shape */
     n->bar = ROUNDING * DBL_EPSILON * n->terms;
     return bad;
 }

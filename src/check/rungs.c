@@ -1,6 +1,6 @@
 /* rungs - the second oracle at one node: extrapolated central differences of every entry, a colour at a time. */
+#include "check/edges.h"
 #include "check/operand.h"
-#include "nabla/branch.h"
 #include "nabla/team.h"
 #include <float.h>
 #include <math.h>
@@ -213,19 +213,6 @@ static void one_colour(void *context, int slot, int i)
 
 /* ---- an entry at which they differ ----------------------------------------------------------------------------- */
 
-static bool at_edge(const struct rungs *r, int64_t i)
-{
-    int port = r->p->stand.port, nin = r->p->stand.op->nin;
-    if (r->edges.count > NB_MAX_EDGES)
-        return true;
-    for (int k = 0; k < r->edges.count; k++) {
-        const struct nb_edge *x = &r->edges.edge[k];
-        if (x->index == i && x->port == (port < nin ? port : -1 - (port - nin)))
-            return true;
-    }
-    return false;
-}
-
 /* The complex step at this entry with the operand moved by units in the last place: how its number scatters. */
 static int widen(struct rungs *r, int64_t c, int64_t b, struct nb_error *e)
 {
@@ -290,7 +277,7 @@ static int examine(struct rungs *r, int64_t c, int64_t b, bool *fault, struct nb
     struct ladder *l = &r->slot[0].l[b];
     bool agrees = false, kink = false;
     int halvings;
-    if (at_edge(r, nb_entry_of(r->p, c, b)))
+    if (nb_edges_hold(&r->edges, r->p->stand.port, nb_entry_of(r->p, c, b)))
         return 0;
     if (climb_all(r, 0, c, b, &halvings, e))
         return -1;
@@ -385,8 +372,8 @@ int nb_rungs(struct nb_operand *p, struct nb_error *e)
     nb_stand_reset(&p->stand, 0);
     if (nb_stand_real(&p->stand, 0, e))
         return -1;
-    if (p->stand.in_double->branches)
-        p->stand.in_double->branches(&p->stand.d[0].call, &r.edges);
+    if (nb_edges_collect(p->stand.in_double, &p->stand.d[0].call, p->arena, &r.edges, e))
+        return -1;
     for (int64_t c = 0; c < colours; c += at_once) {
         int64_t n = colours - c < at_once ? colours - c : at_once;
         r.first = c;

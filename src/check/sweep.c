@@ -1,6 +1,6 @@
 /* sweep - from the outputs to the leaves, operand by operand. */
+#include "check/edges.h"
 #include "check/operand.h"
-#include "nabla/branch.h"
 #include "nabla/limits.h"
 #include "nabla/team.h"
 #include <float.h>
@@ -188,14 +188,6 @@ static int measure_noise(struct nb_operand *p, struct nb_error *e)
 
 /* ---- the node's own backward ----------------------------------------------------------------------------------- */
 
-static bool is_edge(const struct nb_branches *b, const struct nb_stand *s, int64_t i)
-{
-    for (int k = 0; k < b->count && k < NB_MAX_EDGES; k++)
-        if (b->edge[k].index == i && b->edge[k].port == (s->port < s->op->nin ? s->port : -1 - (s->port - s->op->nin)))
-            return true;
-    return b->count > NB_MAX_EDGES;
-}
-
 static int compare_backward(struct nb_operand *p, struct nb_error *e)
 {
     struct nb_stand *s = &p->stand;
@@ -211,8 +203,8 @@ static int compare_backward(struct nb_operand *p, struct nb_error *e)
         memcpy(cotangent[s->out[o]], p->out[o].g[p->sets - 1], p->out[o].n * sizeof(double));
     if (nb_stand_backward(s, cotangent, got, e))
         return -1;
-    if (s->in_double->branches)
-        s->in_double->branches(&s->d[0].call, &edges);
+    if (nb_edges_collect(s->in_double, &s->d[0].call, p->arena, &edges, e))
+        return -1;
     for (int64_t k = 0; k < p->blocks.blocks * p->blocks.colours; k++)
         largest = fmax(largest, fabs(p->record[(size_t)k * nb_width(p) + (size_t)p->sets - 1]));
     for (int64_t c = 0; c < p->blocks.colours; c++)
@@ -221,7 +213,7 @@ static int compare_backward(struct nb_operand *p, struct nb_error *e)
             int64_t i = nb_entry_of(p, c, b);
             double n = r[p->sets - 1], d = fabs(got[i] - n);
             double bar = RHO * fmax(fabs(n), fabs(got[i])) + r[p->sets + NB_SUM_OWN] + 64 * DBL_EPSILON * largest;
-            if (d <= bar || !p->w->ok || is_edge(&edges, s, i))
+            if (d <= bar || !p->w->ok || nb_edges_hold(&edges, s->port, i))
                 continue;
             p->w->ok = false;
             p->w->fault = nb_sprintf(p->w->arena, e, "%s, %s[%lld]: backward gives %.17g, the forward %.17g",

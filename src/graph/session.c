@@ -328,6 +328,18 @@ int nb_session_part(struct nb_session *s, int first, int last, struct nb_error *
     return 0;
 }
 
+bool nb_session_branches(struct nb_session *s, int index, struct nb_branches *b)
+{
+    const struct nb_op *op = &s->plan->net.ops.v[index];
+    const struct nb_module *m = nb_op_module(op, s->dtype);
+    if (!m->branches)
+        return false;
+    struct nb_call c = call_of(s, op);
+    c.saved = s->base + s->plan->saved[index] * nb_dtype_size(s->dtype);
+    m->branches(&c, b);
+    return true;
+}
+
 int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e)
 {
     const struct nb_plan *p = s->plan;

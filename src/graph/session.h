@@ -32,6 +32,9 @@ int nb_session_part(struct nb_session *s, int first, int last, struct nb_error *
 int nb_session_own(struct nb_session *s, int value, struct nb_arena *a, struct nb_error *e);
 /* From now on every stop gives what it gave in the last forward. */
 int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e);
+/* What an operation decided in the last forward (branch.h), added to b; false if it does not branch. For plans with
+ * seeds, in which all values are kept, or right after the operation. */
+bool nb_session_branches(struct nb_session *s, int op, struct nb_branches *b);
 /* A value's numbers with its shape. */
 struct nb_tensor nb_session_value(const struct nb_session *s, int value);
 

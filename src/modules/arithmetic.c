@@ -136,6 +136,46 @@ static inline bool nothing(nb_real a, nb_real b)
 FUNCTION(xlogy, nothing(a, b) ? (nb_real)0 : a *nb_log(b), nothing(a, b) ? (nb_real)0 : nb_log(b),
          nothing(a, b) ? (nb_real)0 : a / (nb_re(b) < 0 ? (nb_real)NAN : b))
 
+/* ---- branches -----------------------------------------------------------------------------------------------------
+ */
+
+/* 0^b is infinitely steep for b < 1 and jumps at b = 0; elsewhere powers are smooth, or there are none. */
+static void power_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    for (size_t i = 0; i < nb_pairs(c); i++) {
+        struct nb_pair p = nb_pair_at(c, i);
+        bool steep = p.a == 0 && p.b < 1, none = p.a < 0 && p.b != floor(p.b);
+        nb_decide(b, none ? 1 : !steep ? 2 : p.b < 0 ? 3 : p.b > 0 ? 4 : 5);
+        if (steep && p.b >= 0)
+            nb_at_edge(b, p.b == 0, (int64_t)p.at[p.b == 0], NB_EDGE_SIDE, (int64_t)i);
+    }
+}
+
+/* The angle jumps where a = 0 and b < 0, and has no limit at the origin. */
+static void angle_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    for (size_t i = 0; i < nb_pairs(c); i++) {
+        struct nb_pair p = nb_pair_at(c, i);
+        bool origin = p.a == 0 && p.b == 0, left = p.b < 0;
+        nb_decide(b, origin ? 1 : !left ? 2 : signbit(p.a) ? 3 : 4);
+        if (origin)
+            nb_pair_at_edge(c, b, &p, i, NB_EDGE_CORNER);
+        else if (left && p.a == 0)
+            nb_at_edge(b, 0, (int64_t)p.at[0], NB_EDGE_SIDE, (int64_t)i);
+    }
+}
+
+static void xlogy_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    for (size_t i = 0; i < nb_pairs(c); i++) {
+        struct nb_pair p = nb_pair_at(c, i);
+        if (p.b > 0)
+            nb_decide(b, 5);
+        else if (nb_side(b, p.a, 0))
+            nb_at_edge(b, 0, (int64_t)p.at[0], NB_EDGE_SIDE, (int64_t)i);
+    }
+}
+
 /* ---- rows ---------------------------------------------------------------------------------------------------------
  */
 
@@ -158,16 +198,21 @@ const struct nb_module NB(nb_module_arithmetic)[] = {
     ROW("Div", "Div", div, "The quotient, entry by entry.", "\\frac ab",
         "da = \\frac gb, \\quad db = -\\frac{g a}{b^2}", .lo = 0.2, .hi = 3),
     ROW("Pow", "Pow", power, "The power; a negative base wants a whole exponent.", "a^b",
-        "da = g \\, b \\, a^{b-1}, \\quad db = g \\, a^b \\ln a", .lo = 0.2, .hi = 3, .kinks = power_kinks),
+        "da = g \\, b \\, a^{b-1}, \\quad db = g \\, a^b \\ln a", .lo = 0.2, .hi = 3, .kinks = power_kinks,
+        .branches = power_branches),
     ROW("Maximum", "Max", maximum, "The greater of two, entry by entry.", "\\max(a, b)",
-        "da = g \\, 1[a > b], \\quad db = g \\, 1[b > a], \\quad \\tfrac12 g \\text{ each if } a = b", .kinks = tie),
+        "da = g \\, 1[a > b], \\quad db = g \\, 1[b > a], \\quad \\tfrac12 g \\text{ each if } a = b", .kinks = tie,
+        .branches = nb_binary_branches),
     ROW("Minimum", "Min", minimum, "The lesser of two, entry by entry.", "\\min(a, b)",
-        "da = g \\, 1[a < b], \\quad db = g \\, 1[b < a], \\quad \\tfrac12 g \\text{ each if } a = b", .kinks = tie),
+        "da = g \\, 1[a < b], \\quad db = g \\, 1[b < a], \\quad \\tfrac12 g \\text{ each if } a = b", .kinks = tie,
+        .branches = nb_binary_branches),
     ROW("Atan2", NULL, angle, "The angle of the point (b, a), from -pi to pi.", "\\operatorname{atan2}(a, b)",
-        "da = \\frac{g b}{a^2 + b^2}, \\quad db = -\\frac{g a}{a^2 + b^2}", .kinks = origin),
+        "da = \\frac{g b}{a^2 + b^2}, \\quad db = -\\frac{g a}{a^2 + b^2}", .kinks = origin,
+        .branches = angle_branches),
     ROW("LogAddExp", NULL, logaddexp, "The logarithm of the sum of two exponentials.", "\\ln(e^a + e^b)",
         "da = g \\, \\sigma(a - b), \\quad db = g \\, \\sigma(b - a)"),
     ROW("XLogY", NULL, xlogy, "a times the logarithm of b; 0 where a is 0.", "a \\ln b",
-        "da = g \\ln b, \\quad db = \\frac{g a}{b}", .lo = 0.2, .hi = 3, .kinks = xlogy_kinks),
+        "da = g \\ln b, \\quad db = \\frac{g a}{b}", .lo = 0.2, .hi = 3, .kinks = xlogy_kinks,
+        .branches = xlogy_branches),
     {0},
 };

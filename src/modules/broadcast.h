@@ -170,6 +170,59 @@ static inline int nb_binary_backward(const struct nb_binary *f, const struct nb_
     return 0;
 }
 
+/* ---- branches ---------------------------------------------------------------------------------------------------- */
+
+/* Where entry i of the shape `to` comes from in a tensor spread to it. */
+static inline size_t nb_origin(const struct nb_shape *s, const struct nb_shape *to, size_t i)
+{
+    size_t origin = 0, step = 1;
+    for (int d = to->rank - 1, k = s->rank - 1; k >= 0; d--, k--) {
+        origin += s->dim[k] > 1 ? i % (size_t)to->dim[d] * step : 0;
+        i /= (size_t)to->dim[d];
+        step *= (size_t)s->dim[k];
+    }
+    return origin;
+}
+
+/* The two operands of entry i of the output. */
+struct nb_pair {
+    double a, b;
+    size_t at[2];
+};
+
+static inline struct nb_pair nb_pair_at(const struct nb_call *c, size_t i)
+{
+    size_t a = nb_origin(&c->in[0].shape, &c->out[0].shape, i), b = nb_origin(&c->in[1].shape, &c->out[0].shape, i);
+    return (struct nb_pair){nb_number(&c->in[0], a), nb_number(&c->in[1], b), {a, b}};
+}
+
+static inline size_t nb_pairs(const struct nb_call *c)
+{
+    return (size_t)nb_count(&c->out[0].shape);
+}
+
+/* Entry i of the output is at an edge: both operands are, the one first that is not spread and so meets no other. */
+static inline void nb_pair_at_edge(const struct nb_call *c, struct nb_branches *b, const struct nb_pair *p, size_t i,
+                                   enum nb_edge_kind kind)
+{
+    bool swap = c->in[0].dtype == NB_I64 || nb_count(&c->in[0].shape) != nb_count(&c->out[0].shape);
+    for (int n = 0; n < 2; n++) {
+        int k = swap ? 1 - n : n;
+        if (c->in[k].dtype != NB_I64)
+            nb_at_edge(b, k, (int64_t)p->at[k], kind, (int64_t)i);
+    }
+}
+
+/* Which of two is the greater. */
+static inline void nb_binary_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    for (size_t i = 0; i < nb_pairs(c); i++) {
+        struct nb_pair p = nb_pair_at(c, i);
+        if (nb_side(b, p.a, p.b))
+            nb_pair_at_edge(c, b, &p, i, NB_EDGE_SIDE);
+    }
+}
+
 #define NB_BINARY_FORWARD(name)                                                                                        \
     static int name##_forward(const struct nb_call *c, struct nb_error *e)                                             \
     {                                                                                                                  \

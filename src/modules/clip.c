@@ -14,6 +14,14 @@ NB_POINTWISE(clip, BOUNDS,
                               : x,
              (nb_re(x) < min) | (nb_re(x) > max) ? (nb_real)0 : (nb_real)1)
 
+static void branches(const struct nb_call *c, struct nb_branches *b)
+{
+    const void *args = c->args;
+    BOUNDS;
+    nb_map_sides(c, b, min, true);
+    nb_map_sides(c, b, max, true);
+}
+
 static int infer(struct nb_infer *s, struct nb_error *e)
 {
     const struct args *p = s->args;
@@ -48,6 +56,7 @@ const struct nb_module NB(nb_module_clip)[] = {
         .infer = infer,
         NB_CALLS(clip),
         .kinks = kinks,
+        .branches = branches,
         .jacobian = "P",
         .pointwise = true,
         .cases = cases,

@@ -20,8 +20,8 @@ static const struct nb_kink kinks[] = {{"a = b (a jump)", "0"}, {0}};
     {                                                                                                                  \
         .type = Type, .onnx = Onnx, .summary = "1 where a is " what " b, else 0.", .formula = "y = 1[a " op " b]",     \
         .derivative = "da = 0, \\quad db = 0", .inputs = ports, .infer = nb_binary_infer, .forward = name##_forward,   \
-        .no_backward = "the derivative is 0 wherever it exists", .kinks = kinks, .jacobian = "P",                      \
-        .cases = nb_binary_cases                                                                                       \
+        .no_backward = "the derivative is 0 wherever it exists", .kinks = kinks, .branches = nb_binary_branches,       \
+        .jacobian = "P", .cases = nb_binary_cases                                                                      \
     }
 
 const struct nb_module NB(nb_module_compare)[] = {

@@ -9,7 +9,7 @@ struct args {
 
 static bool is_similar(const struct nb_call *c, size_t b)
 {
-    return nb_label(&c->in[2], b) == (double)((const struct args *)c->args)->similar;
+    return nb_number(&c->in[2], b) == (double)((const struct args *)c->args)->similar;
 }
 
 NB_SIMD static nb_sum square_distance(size_t n, const nb_real *x, const nb_real *y)
@@ -100,6 +100,21 @@ static int backward(const struct nb_call *c, struct nb_error *e)
     return 0;
 }
 
+/* At the margin the slope is 0 on both sides; where two that are not similar meet, it has no direction. */
+static void branches(const struct nb_call *c, struct nb_branches *b)
+{
+    const struct args *a = c->args;
+    size_t n = (size_t)c->in[0].shape.dim[1];
+    const nb_real *distance = c->saved;
+    for (size_t k = 0; k < nb_batch(&c->in[0].shape); k++) {
+        bool corner = !is_similar(c, k) && a->margin > 0 && nb_re(distance[k]) == 0;
+        nb_decide(b, is_similar(c, k) ? 1 : corner ? 2 : nb_re(distance[k]) >= a->margin ? 3 : 4);
+        for (size_t i = 0; i < n && corner; i++)
+            for (int port = 0; port < 2; port++)
+                nb_at_edge(b, port, (int64_t)(k * n + i), NB_EDGE_CORNER, (int64_t)k);
+    }
+}
+
 static const struct nb_port inputs[] = {
     {"x1", NB_REAL_PORT, 0}, {"x2", NB_REAL_PORT, 0}, {"target", NB_ANY_PORT, 0}, {0}};
 
@@ -139,6 +154,7 @@ const struct nb_module NB(nb_module_contrastiveloss)[] = {
         .forward = forward,
         .backward = backward,
         .kinks = kinks,
+        .branches = branches,
         .jacobian = "R",
         .cases = cases,
     },

@@ -20,9 +20,11 @@ static inline nb_real across(nb_real x)
 }
 
 NB_POINTWISE(abs, , nb_abs(x), nb_sign(x))
+NB_EDGE_AT(abs, , 0, true)
 NB_POINTWISE(neg, , -x, -1)
 NB_POINTWISE(square, , x *x, 2 * x)
 NB_POINTWISE(sqrt, , nb_sqrt(x), (nb_part)0.5 / nb_sqrt(x))
+NB_EDGE_AT(sqrt, , 0, true)
 NB_POINTWISE(rsqrt, , 1 / nb_sqrt(x), (nb_part)-0.5 / (x * nb_sqrt(x)))
 NB_POINTWISE(reciprocal, , 1 / x, -(1 / x) * (1 / x))
 NB_POINTWISE(exp, , nb_exp(x), nb_exp(x))
@@ -49,11 +51,12 @@ static const struct nb_kink sqrt_kinks[] = {{"x = 0", "infinity (0 where no grad
     }
 
 const struct nb_module NB(nb_module_elementary)[] = {
-    ROW("Abs", "Abs", abs, "The absolute value.", "|x|", "g \\, \\operatorname{sign} x", .kinks = abs_kinks),
+    ROW("Abs", "Abs", abs, "The absolute value.", "|x|", "g \\, \\operatorname{sign} x", .kinks = abs_kinks,
+        .branches = abs_branches),
     ROW("Neg", "Neg", neg, "The negative.", "-x", "-g"),
     ROW("Square", NULL, square, "The square.", "x^2", "2 g x"),
     ROW("Sqrt", "Sqrt", sqrt, "The square root; NaN below 0.", "\\sqrt x", "\\frac{g}{2 \\sqrt x}", .lo = 0.2, .hi = 3,
-        .kinks = sqrt_kinks),
+        .kinks = sqrt_kinks, .branches = sqrt_branches),
     ROW("Rsqrt", NULL, rsqrt, "One over the square root; NaN below 0.", "x^{-1/2}", "-\\tfrac12 g \\, x^{-3/2}",
         .lo = 0.2, .hi = 3),
     ROW("Reciprocal", "Reciprocal", reciprocal, "One over the input.", "\\frac1x", "-\\frac{g}{x^2}", .lo = 0.2,

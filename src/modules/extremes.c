@@ -130,6 +130,42 @@ static int argmax_forward(const struct nb_call *c, struct nb_error *e)
     return 0;
 }
 
+/* ---- branches --------------------------------------------------------------------------------------------------- */
+
+/* Which entry of every row counts, and all that are equal to it. */
+static void choices(const struct nb_call *c, struct nb_branches *b, const struct nb_rows *r, int sign)
+{
+    const nb_real *x = nb_rows_read(r, c->in[0].data, c->work);
+    for (size_t i = 0; i < r->rows && r->n; i++, x += r->n) {
+        size_t best = first(r->n, x, sign), tied = 0;
+        nb_decide(b, best);
+        for (size_t k = best; k < r->n; k++)
+            tied += nb_re(x[k]) == nb_re(x[best]);
+        for (size_t k = best; k < r->n && tied > 1; k++)
+            if (nb_re(x[k]) == nb_re(x[best]))
+                nb_at_edge(b, 0, nb_row_place(r, i, k), sign > 0 ? NB_EDGE_TIE : NB_EDGE_BELOW, (int64_t)i);
+    }
+}
+
+static void max_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    struct nb_rows r = nb_reduce_rows(c);
+    choices(c, b, &r, 1);
+}
+
+static void min_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    struct nb_rows r = nb_reduce_rows(c);
+    choices(c, b, &r, -1);
+}
+
+static void argmax_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    const struct nb_shape *s = &c->in[0].shape;
+    struct nb_rows r = nb_rows_of(s, 1u << nb_axis(((const struct argmax *)c->args)->dim, s->rank));
+    choices(c, b, &r, 1);
+}
+
 /* ---- the rows --------------------------------------------------------------------------------------------------- */
 
 static const struct nb_arg extreme_args[] = {
@@ -177,6 +213,7 @@ const struct nb_module NB(nb_module_extremes)[] = {
         .forward = max_forward,
         .backward = max_backward,
         .kinks = (const struct nb_kink[]){{"x_i = x_j, both the greatest", "all to the first"}, {0}},
+        .branches = max_branches,
         .jacobian = "R",
         .cases = extreme_cases,
     },
@@ -195,6 +232,7 @@ const struct nb_module NB(nb_module_extremes)[] = {
         .forward = min_forward,
         .backward = min_backward,
         .kinks = (const struct nb_kink[]){{"x_i = x_j, both the smallest", "all to the first"}, {0}},
+        .branches = min_branches,
         .jacobian = "R",
         .cases = extreme_cases,
     },
@@ -211,6 +249,8 @@ const struct nb_module NB(nb_module_extremes)[] = {
         .infer = argmax_infer,
         .forward = argmax_forward,
         .no_backward = "a place in a list is a whole number: the derivative is 0 wherever it exists",
+        .kinks = (const struct nb_kink[]){{"x_i = x_j, both the greatest (a jump)", "0"}, {0}},
+        .branches = argmax_branches,
         .jacobian = "R",
         .cases = argmax_cases,
     },

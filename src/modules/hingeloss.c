@@ -48,6 +48,16 @@ NB_SIMD static void slope(const void *args, size_t at, size_t n, const nb_real *
     }
 }
 
+/* With p = 2 the slope is 0 on both sides. */
+static void branches(const struct nb_call *c, struct nb_branches *b)
+{
+    const struct args *a = c->args;
+    const nb_real *x = c->in[0].data;
+    for (size_t i = 0; i < nb_entries(&c->in[0]); i++)
+        if (nb_side(b, (nb_part)nb_number(&c->in[1], i) * nb_re(x[i]), (nb_part)a->margin) && a->p == 1)
+            nb_at_edge(b, 0, (int64_t)i, NB_EDGE_SIDE, (int64_t)i);
+}
+
 static const struct nb_terms terms = {value, slope, .per_sample = true, .labels = true};
 
 NB_TERMS_LOSS(terms)
@@ -86,6 +96,7 @@ const struct nb_module NB(nb_module_hingeloss)[] = {
         .forward = forward,
         .backward = backward,
         .kinks = kinks,
+        .branches = branches,
         .jacobian = "R",
         .cases = cases,
     },

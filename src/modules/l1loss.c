@@ -25,6 +25,15 @@ NB_SIMD static void slope(const void *args, size_t at, size_t n, const nb_real *
     }
 }
 
+static void branches(const struct nb_call *c, struct nb_branches *b)
+{
+    const nb_real *x = c->in[0].data, *t = c->in[1].data;
+    for (size_t i = 0; i < nb_entries(&c->in[0]); i++)
+        if (nb_side(b, nb_re(x[i]), nb_re(t[i])))
+            for (int k = 0; k < 2; k++)
+                nb_at_edge(b, k, (int64_t)i, NB_EDGE_SIDE, (int64_t)i);
+}
+
 static const struct nb_terms terms = {value, slope, false, false};
 
 NB_TERMS_LOSS(terms)
@@ -54,6 +63,7 @@ const struct nb_module NB(nb_module_l1loss)[] = {
         .forward = forward,
         .backward = backward,
         .kinks = kinks,
+        .branches = branches,
         .jacobian = "P",
         .cases = cases,
     },

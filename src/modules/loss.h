@@ -3,6 +3,7 @@
  * The argument struct of every loss begins with int64_t reduction. */
 #ifndef NABLA_LOSS_H
 #define NABLA_LOSS_H
+#include "nabla/branch.h"
 #include "nabla/kernel.h"
 #include "nabla/module.h"
 #include <string.h>
@@ -79,11 +80,6 @@ static inline int nb_same_shapes(const struct nb_infer *s, int i, const char *a,
 
 /* ---- labels: targets from a set of two, real or integer --------------------------------------------------------- */
 
-static inline double nb_label(const struct nb_tensor *t, size_t i)
-{
-    return t->dtype == NB_I64 ? (double)((const int64_t *)t->data)[i] : (double)nb_re(((const nb_real *)t->data)[i]);
-}
-
 /* How many labels are neither a nor b. */
 static inline size_t nb_count_others(const struct nb_tensor *t, double a, double b)
 {
@@ -105,9 +101,9 @@ static inline int nb_check_labels(const struct nb_call *c, int input, double a, 
     if (!nb_count_others(t, a, b))
         return 0;
     size_t i = 0;
-    while (nb_label(t, i) == a || nb_label(t, i) == b)
+    while (nb_number(t, i) == a || nb_number(t, i) == b)
         i++;
-    nb_fail(e, NB_E_bad_value, "a label is %g or %g, %g came", a, b, nb_label(t, i));
+    nb_fail(e, NB_E_bad_value, "a label is %g or %g, %g came", a, b, nb_number(t, i));
     return nb_fault_at(c, input, i, e);
 }
 

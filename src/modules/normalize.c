@@ -99,6 +99,30 @@ static int backward(const struct nb_call *c, struct nb_error *e)
     return 0;
 }
 
+/* The norm is at eps: all entries of the row are at this edge, and the greatest moves it. */
+static void norm_at_edge(const struct nb_rows *r, size_t row, const nb_real *x, struct nb_branches *b)
+{
+    size_t most = 0;
+    for (size_t k = 1; k < r->n; k++)
+        most = nb_re(nb_abs(x[k])) > nb_re(nb_abs(x[most])) ? k : most;
+    for (size_t k = 0; k < r->n; k++)
+        nb_at_edge(b, 0, nb_row_place(r, row, k ? k - (k <= most) : most), NB_EDGE_SIDE, -1 - (int64_t)row);
+}
+
+static void branches(const struct nb_call *c, struct nb_branches *b)
+{
+    const struct args *a = c->args;
+    struct nb_rows r = rows_of(c);
+    const nb_real *x = nb_rows_read(&r, c->in[0].data, c->work), *norms = (const nb_real *)c->saved + r.rows * r.n;
+    for (size_t i = 0; i < r.rows && r.n; i++, x += r.n) {
+        if (nb_side(b, nb_re(norms[i]), a->eps))
+            norm_at_edge(&r, i, x, b);
+        for (size_t k = 0; k < r.n && a->p == 1 && nb_re(norms[i]) > a->eps; k++)
+            if (nb_side(b, nb_re(x[k]), 0))
+                nb_at_edge(b, 0, nb_row_place(&r, i, k), NB_EDGE_SIDE, (int64_t)(i * r.n + k));
+    }
+}
+
 static const struct nb_port inputs[] = {{"input", NB_REAL_PORT, 0}, {0}};
 
 static const struct nb_arg args[] = {
@@ -139,6 +163,7 @@ const struct nb_module NB(nb_module_normalize)[] = {
         .forward = forward,
         .backward = backward,
         .kinks = kinks,
+        .branches = branches,
         .jacobian = "R",
         .cases = cases,
     },

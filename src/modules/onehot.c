@@ -16,14 +16,6 @@ static int infer(struct nb_infer *s, struct nb_error *e)
     return 0;
 }
 
-/* Entry i of the input, which is whole or real. */
-static double value_of(const struct nb_tensor *t, size_t i)
-{
-    if (t->dtype == NB_I64)
-        return (double)((const int64_t *)t->data)[i];
-    return (double)nb_re(((const nb_real *)t->data)[i]);
-}
-
 /* The fault lies at entry i. */
 static int fail_at(const struct nb_shape *s, size_t i, double v, int64_t classes, struct nb_error *e)
 {
@@ -43,7 +35,7 @@ static int forward(const struct nb_call *c, struct nb_error *e)
     nb_real *y = c->out[0].data;
     memset(y, 0, count * n * sizeof *y);
     for (size_t i = 0; i < count; i++, y += n) {
-        double v = value_of(&c->in[0], i);
+        double v = nb_number(&c->in[0], i);
         if (!(v >= 0 && v < (double)n && v == floor(v)))
             return fail_at(&c->in[0].shape, i, v, args->num_classes, e);
         y[(size_t)v] = 1;

@@ -5,6 +5,7 @@
  * would not, the last bit of libmvec is not that of libm. */
 #ifndef NABLA_POINTWISE_H
 #define NABLA_POINTWISE_H
+#include "nabla/branch.h"
 #include "nabla/module.h"
 #include "nabla/num.h"
 #include <string.h>
@@ -124,6 +125,25 @@ static inline int nb_map_backward(nb_map *f, const struct nb_call *c)
     NB_MAP2(name##_slope, setup, x, g, NB_BACK(g, slope))                                                              \
     NB_FORWARD(name)                                                                                                   \
     NB_BACKWARD(name)
+
+/* Every entry on its side of an edge, which is a corner if the slopes of both sides differ. */
+static inline void nb_map_sides(const struct nb_call *c, struct nb_branches *b, nb_part edge, bool corner)
+{
+    const nb_real *x = c->in[0].data;
+    for (size_t i = 0; i < nb_map_count(c); i++)
+        if (nb_side(b, nb_re(x[i]), edge) && corner)
+            nb_at_edge(b, 0, (int64_t)i, NB_EDGE_SIDE, (int64_t)i);
+}
+
+/* name_branches of a function with one edge. `setup` as above. */
+#define NB_EDGE_AT(name, setup, edge, corner)                                                                          \
+    static void name##_branches(const struct nb_call *c, struct nb_branches *b)                                        \
+    {                                                                                                                  \
+        const void *args = c->args;                                                                                    \
+        (void)args;                                                                                                    \
+        setup;                                                                                                         \
+        nb_map_sides(c, b, edge, corner);                                                                              \
+    }
 
 /* What the rows of such modules have in common. */
 #define NB_POINTWISE_ROW .inputs = nb_map_ports, .infer = nb_map_infer, .jacobian = "P", .pointwise = true

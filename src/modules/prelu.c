@@ -1,4 +1,5 @@
 /* PReLU: a leaky ReLU that learns its slope, one for all entries or one for each channel (dimension 1). */
+#include "nabla/branch.h"
 #include "nabla/kernel.h"
 #include "nabla/module.h"
 
@@ -106,6 +107,15 @@ static int backward(const struct nb_call *c, struct nb_error *e)
     return 0;
 }
 
+static void branches(const struct nb_call *c, struct nb_branches *b)
+{
+    struct layout l = layout_of(c);
+    const nb_real *x = c->in[0].data, *w = c->w[0].data;
+    for (size_t i = 0; i < l.outer * l.channels * l.inner; i++)
+        if (nb_side(b, nb_re(x[i]), 0) && w[i / l.inner % l.channels] != 1)
+            nb_at_edge(b, 0, (int64_t)i, NB_EDGE_SIDE, (int64_t)i);
+}
+
 static const struct nb_port inputs[] = {{"input", NB_REAL_PORT, 0}, {0}};
 static const struct nb_arg args[] = {
     {"num_parameters", NB_ARG_INT, offsetof(struct args, num_parameters), 1, 1, INT32_MAX, 0, NULL,
@@ -136,6 +146,7 @@ const struct nb_module NB(nb_module_prelu)[] = {
         .forward = forward,
         .backward = backward,
         .kinks = kinks,
+        .branches = branches,
         .jacobian = "PW",
         .cases = cases,
     },

@@ -284,6 +284,41 @@ static void norm_slope(const void *args, size_t n, const nb_real *x, nb_real g, 
 
 PASSES(norm)
 
+/* p = inf: the entry that counts, and those as large; 0 counts whichever way it moves. */
+static void largest_branches(const struct nb_rows *r, size_t row, const nb_real *x, struct nb_branches *b)
+{
+    size_t best = largest(r->n, x), tied = 0;
+    nb_part top = nb_re(nb_abs(x[best]));
+    nb_decide(b, 2 * best + (nb_re(x[best]) < 0));
+    for (size_t k = best; k < r->n; k++)
+        tied += nb_re(nb_abs(x[k])) == top;
+    for (size_t k = best; k < r->n && (tied > 1 || top == 0); k++) {
+        nb_part v = nb_re(x[k]);
+        if (v == top)
+            nb_at_edge(b, 0, nb_row_place(r, row, k), NB_EDGE_TIE, (int64_t)row);
+        if (v == -top)
+            nb_at_edge(b, 0, nb_row_place(r, row, k), NB_EDGE_BELOW, (int64_t)row);
+    }
+}
+
+static void norm_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    double p = ((const struct norm *)c->args)->p;
+    struct nb_rows r = nb_reduce_rows(c);
+    const nb_real *x = nb_rows_read(&r, c->in[0].data, c->work), *y = c->out[0].data;
+    for (size_t i = 0; i < r.rows && r.n; i++, x += r.n) {
+        if (isinf(p)) {
+            largest_branches(&r, i, x, b);
+            continue;
+        }
+        nb_decide(b, nb_re(y[i]) == 0);
+        for (size_t k = 0; k < r.n; k++)
+            if (p == 1 ? nb_side(b, nb_re(x[k]), 0) : nb_re(y[i]) == 0)
+                nb_at_edge(b, 0, nb_row_place(&r, i, k), p == 1 ? NB_EDGE_SIDE : NB_EDGE_CORNER,
+                           (int64_t)(p == 1 ? i * r.n + k : i));
+    }
+}
+
 /* ---- the rows --------------------------------------------------------------------------------------------------- */
 
 static const struct nb_arg reduce_args[] = {NB_REDUCE_DIM, NB_REDUCE_KEEPDIM, {0}};
@@ -431,6 +466,7 @@ const struct nb_module NB(nb_module_reductions)[] = {
                                           {"p = 1: x_i = 0", "0"},
                                           {"p = inf: |x_i| = |x_j|", "all to the first"},
                                           {0}},
+        .branches = norm_branches,
         .jacobian = "R",
         .cases = norm_cases,
     },

@@ -17,6 +17,7 @@ NB_MAP2(relu_deconvnet, , x, g, nb_re(g) <= 0 ? (nb_real)0 : g)
 NB_MAP2(relu_guided, , x, g, (nb_re(x) <= 0) | (nb_re(g) <= 0) ? (nb_real)0 : g)
 
 NB_FORWARD(relu)
+NB_EDGE_AT(relu, , 0, true)
 
 static int relu_backward(const struct nb_call *c, struct nb_error *e)
 {
@@ -46,6 +47,7 @@ struct leaky {
 #define LEAKY const nb_part a = (nb_part)((const struct leaky *)args)->negative_slope
 
 NB_POINTWISE(leaky, LEAKY, nb_re(x) > 0 ? x : a * x, nb_re(x) > 0 ? 1 : a)
+NB_EDGE_AT(leaky, LEAKY, 0, a != 1)
 
 static const struct nb_arg leaky_args[] = {
     {"negative_slope", NB_ARG_REAL, offsetof(struct leaky, negative_slope), 0.01, 0, 0, 0, NULL, "slope for x < 0"},
@@ -63,6 +65,7 @@ struct elu {
 #define ELU const nb_part alpha = (nb_part)((const struct elu *)args)->alpha
 
 NB_POINTWISE(elu, ELU, nb_re(x) > 0 ? x : alpha * nb_expm1(x), nb_re(x) > 0 ? (nb_real)1 : alpha * nb_exp(x))
+NB_EDGE_AT(elu, ELU, 0, alpha != 1)
 
 static const struct nb_arg elu_args[] = {
     {"alpha", NB_ARG_REAL, offsetof(struct elu, alpha), 1, 0, 0, 0, NULL, "-alpha is the limit for x to -infinity"},
@@ -88,6 +91,7 @@ const struct nb_module NB(nb_module_relu)[] = {
         NB_POINTWISE_ROW,
         NB_CALLS(relu),
         .kinks = relu_kinks,
+        .branches = relu_branches,
         .cases = nb_map_cases,
     },
     {
@@ -101,6 +105,7 @@ const struct nb_module NB(nb_module_relu)[] = {
         NB_POINTWISE_ROW,
         NB_CALLS(leaky),
         .kinks = leaky_kinks,
+        .branches = leaky_branches,
         .cases = leaky_cases,
     },
     {
@@ -115,6 +120,7 @@ const struct nb_module NB(nb_module_relu)[] = {
         NB_POINTWISE_ROW,
         NB_CALLS(elu),
         .kinks = elu_kinks,
+        .branches = elu_branches,
         .cases = elu_cases,
     },
     {0},

@@ -2,6 +2,7 @@
  * nb_pick and nb_place are in permute.c, the loops along a row in softmax.c. */
 #ifndef NABLA_ROWS_H
 #define NABLA_ROWS_H
+#include "nabla/branch.h"
 #include "nabla/kernel.h"
 #include "nabla/module.h"
 
@@ -87,6 +88,18 @@ static inline const nb_real *nb_rows_read(const struct nb_rows *r, const nb_real
         return x;
     NB(nb_pick)(&r->layout, x, work);
     return work;
+}
+
+/* Where entry k of a row lies in x. */
+static inline int64_t nb_row_place(const struct nb_rows *r, size_t row, size_t k)
+{
+    size_t i = row * r->n + k;
+    ptrdiff_t place = 0;
+    for (int d = r->layout.rank - 1; d >= 0; d--) {
+        place += (ptrdiff_t)(i % r->layout.size[d]) * r->layout.stride[d];
+        i /= r->layout.size[d];
+    }
+    return place;
 }
 
 /* The fault of a dim argument out of range. */

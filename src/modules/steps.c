@@ -19,6 +19,25 @@ NB_FORWARD(floor)
 NB_FORWARD(ceil)
 NB_FORWARD(round)
 
+/* Every entry on its step, which ends where `at_end` holds of the entry and its value. */
+#define STEPS(name, function, at_end)                                                                                  \
+    static void name##_branches(const struct nb_call *c, struct nb_branches *b)                                        \
+    {                                                                                                                  \
+        const nb_real *in = c->in[0].data;                                                                             \
+        for (size_t i = 0; i < nb_map_count(c); i++) {                                                                 \
+            nb_part x = nb_re(in[i]), y = NB_M(function)(x);                                                           \
+            nb_decide_number(b, y);                                                                                    \
+            if (at_end)                                                                                                \
+                nb_at_edge(b, 0, (int64_t)i, NB_EDGE_SIDE, (int64_t)i);                                                \
+        }                                                                                                              \
+    }
+
+NB_EDGE_AT(sign, , 0, true)
+NB_EDGE_AT(step, , 0, true)
+STEPS(floor, floor, x == y)
+STEPS(ceil, ceil, x == y)
+STEPS(round, rint, x - y == (nb_part)0.5 || y - x == (nb_part)0.5)
+
 static const struct nb_kink at_zero[] = {{"x = 0 (a jump)", "0"}, {0}};
 static const struct nb_kink at_whole[] = {{"x whole (a jump)", "0"}, {0}};
 static const struct nb_kink at_half[] = {{"x + 1/2 whole (a jump)", "0"}, {0}};
@@ -27,7 +46,7 @@ static const struct nb_kink at_half[] = {{"x + 1/2 whole (a jump)", "0"}, {0}};
     {                                                                                                                  \
         .type = Type, .onnx = Onnx, .summary = what, .formula = "y = " value, .derivative = "dx = 0",                  \
         NB_POINTWISE_ROW, .forward = name##_forward, .no_backward = "the derivative is 0 wherever it exists",          \
-        .kinks = jumps, .cases = nb_map_cases                                                                          \
+        .kinks = jumps, .branches = name##_branches, .cases = nb_map_cases                                             \
     }
 
 const struct nb_module NB(nb_module_steps)[] = {

@@ -34,6 +34,13 @@ static int backward(const struct nb_call *c, struct nb_error *e)
     return 0;
 }
 
+/* A condition of 0 has the same on both sides of it: there is no side to move it to, so that is no edge. */
+static void branches(const struct nb_call *c, struct nb_branches *b)
+{
+    for (size_t i = 0; i < (size_t)nb_count(&c->in[0].shape); i++)
+        nb_decide(b, nb_number(&c->in[0], i) != 0);
+}
+
 static const struct nb_kink kinks[] = {{"condition = 0 (a jump)", "0 for the condition"}, {0}};
 static const struct nb_case cases[] = {
     {NULL, "5x7b 5x7 5x7", false}, {NULL, "7b 5x7 5x1", false}, {NULL, "5x1b 1 17", false}, {0}};
@@ -51,6 +58,7 @@ const struct nb_module NB(nb_module_where)[] = {
         .forward = forward,
         .backward = backward,
         .kinks = kinks,
+        .branches = branches,
         .jacobian = "P",
         .cases = cases,
     },
