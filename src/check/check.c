@@ -114,7 +114,7 @@ static double loop_seconds(const struct nb_checker *k)
 static bool by_structure(const struct nb_checker *k)
 {
     if (k->c->method != NB_METHOD_AUTO)
-        return false;
+        return k->c->method == NB_METHOD_STRUCTURE;
     return loop_seconds(k) > 0.2 || k->c->coverage == NB_COVER_SIGNED || k->c->coverage == NB_COVER_SAMPLED;
 }
 

@@ -21,7 +21,8 @@ enum nb_method {
     NB_METHOD_AUTO,        /* by structure, both oracles; small graphs coordinate by coordinate */
     NB_METHOD_COMPLEX,     /* coordinate by coordinate, the complex step alone */
     NB_METHOD_DIFFERENCES, /* coordinate by coordinate, differences alone */
-    NB_METHOD_LOOP         /* coordinate by coordinate, both */
+    NB_METHOD_LOOP,        /* coordinate by coordinate, both */
+    NB_METHOD_STRUCTURE    /* by structure also where the graph is small */
 };
 enum nb_coverage { NB_COVER_AUTO, NB_COVER_EVERY, NB_COVER_SIGNED, NB_COVER_SAMPLED };
 

@@ -24,11 +24,14 @@ static double *row_of(const struct signs *g, int round, int64_t b)
     return g->sum + ((size_t)round * (size_t)g->p->blocks.blocks + (size_t)b) * ((size_t)g->p->sets + 3);
 }
 
-static double sign(const struct signs *g, int round, int64_t i)
+static void draw_signs(const struct signs *g, int round, double *v)
 {
     struct nb_stream s = nb_stream_of(g->p->w->seed, "signs");
-    uint64_t word = nb_word(s, (uint64_t)round << 40 | (uint64_t)i >> 6);
-    return word >> (i & 63) & 1 ? 1 : -1;
+    for (size_t i = 0; i < g->p->stand.n; i += 64) {
+        uint64_t word = nb_word(s, (uint64_t)round << 40 | i >> 6);
+        for (size_t j = i; j < g->p->stand.n && j < i + 64; j++, word >>= 1)
+            v[j] = word & 1 ? 1 : -1;
+    }
 }
 
 static int answer(struct signs *g, int slot, int round, struct nb_error *e)
@@ -37,8 +40,8 @@ static int answer(struct signs *g, int slot, int round, struct nb_error *e)
     struct nb_stand *s = &p->stand;
     double *dy = p->dy[slot], *x = s->d[slot].x, *v = g->v[slot];
     double _Complex *z = s->z[slot].x;
+    draw_signs(g, round, v);
     for (size_t i = 0; i < s->n; i++) {
-        v[i] = sign(g, round, (int64_t)i);
         if (p->affine)
             x[i] = s->point[i] + v[i] * p->h;
         else

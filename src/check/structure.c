@@ -18,13 +18,19 @@ struct wiring {
     struct nb_checker *k;
     int per_leaf;
     struct direction *d; /* per leaf and direction */
+    double **signs;      /* per slot */
     struct nb_error *error;
 };
 
-static double sign_of(const struct nb_checker *k, int leaf, int direction, size_t i)
+/* The signs of one direction, 64 from a word. */
+static void draw_signs(const struct nb_checker *k, int leaf, int direction, double *v)
 {
     struct nb_stream s = nb_stream_of(k->run.seed, "directions");
-    return nb_word(s, (uint64_t)leaf << 48 | (uint64_t)direction << 40 | i >> 6) >> (i & 63) & 1 ? 1 : -1;
+    for (size_t i = 0; i < k->leaf[leaf].n; i += 64) {
+        uint64_t word = nb_word(s, (uint64_t)leaf << 48 | (uint64_t)direction << 40 | i >> 6);
+        for (size_t j = i; j < k->leaf[leaf].n && j < i + 64; j++, word >>= 1)
+            v[j] = word & 1 ? 1 : -1;
+    }
 }
 
 static void answer(const struct nb_oracle *o, struct direction *d)
@@ -40,11 +46,11 @@ static void answer(const struct nb_oracle *o, struct direction *d)
 }
 
 /* The imaginary parts of all entries of a leaf, then none again. */
-static void lean(struct nb_oracle *o, const struct nb_checker *k, int leaf, int direction, double h)
+static void lean(struct nb_oracle *o, const struct nb_leaf *l, const double *signs, double h)
 {
-    double _Complex *x = o->z.data[k->leaf[leaf].value];
-    for (size_t i = 0; i < k->leaf[leaf].n; i++)
-        x[i] = CMPLX(creal(x[i]), h > 0 ? h * sign_of(k, leaf, direction, i) : 0);
+    double _Complex *x = o->z.data[l->value];
+    for (size_t i = 0; i < l->n; i++)
+        x[i] = CMPLX(creal(x[i]), h * signs[i]);
 }
 
 static void one_direction(void *context, int slot, int part)
@@ -55,11 +61,25 @@ static void one_direction(void *context, int slot, int part)
     struct nb_error *e = &w->error[slot];
     if (e->code || w->k->leaf[leaf].out->reason)
         return;
-    lean(o, w->k, leaf, direction, 0x1p-664);
+    draw_signs(w->k, leaf, direction, w->signs[slot]);
+    lean(o, &w->k->leaf[leaf], w->signs[slot], 0x1p-664);
     o->complexes++;
     if (!nb_session_forward(&o->z, e))
         answer(o, &w->d[part]);
-    lean(o, w->k, leaf, direction, 0);
+    lean(o, &w->k->leaf[leaf], w->signs[slot], 0);
+}
+
+static int new_signs(struct wiring *w, struct nb_error *e)
+{
+    size_t most = 0;
+    for (int i = 0; i < w->k->nleaf; i++)
+        most = w->k->leaf[i].n > most ? w->k->leaf[i].n : most;
+    if (!(w->signs = nb_small(w->k->arena, (size_t)w->k->slots, sizeof *w->signs, e)))
+        return -1;
+    for (int i = 0; i < w->k->slots; i++)
+        if (!(w->signs[i] = nb_alloc(w->k->arena, most, sizeof **w->signs, e)))
+            return -1;
+    return 0;
 }
 
 static int run_directions(struct wiring *w, struct nb_checker *k, int per_leaf, struct nb_error *e)
@@ -67,7 +87,7 @@ static int run_directions(struct wiring *w, struct nb_checker *k, int per_leaf, 
     *w = (struct wiring){.k = k, .per_leaf = per_leaf};
     w->d = nb_zalloc(k->arena, (size_t)(k->nleaf * per_leaf) + 1, sizeof *w->d, e);
     w->error = nb_zalloc(k->arena, (size_t)k->slots, sizeof *w->error, e);
-    if (!w->d || !w->error)
+    if (!w->d || !w->error || new_signs(w, e))
         return -1;
     if (k->slots > 1)
         nb_team_run(one_direction, w, k->nleaf * per_leaf);
@@ -83,12 +103,13 @@ static int run_directions(struct wiring *w, struct nb_checker *k, int per_leaf, 
 }
 
 /* What numbers say about a direction. */
-static void claim(const struct nb_checker *k, int leaf, int direction, const double *numbers,
+static void claim(const struct wiring *w, int leaf, int direction, const double *numbers,
                   const struct nb_estimate *bars, struct direction *d)
 {
     double var = 0;
-    for (size_t i = 0; i < k->leaf[leaf].n; i++) {
-        d->claim += numbers[i] * sign_of(k, leaf, direction, i);
+    draw_signs(w->k, leaf, direction, w->signs[0]);
+    for (size_t i = 0; i < w->k->leaf[leaf].n; i++) {
+        d->claim += numbers[i] * w->signs[0][i];
         d->claim_terms += fabs(numbers[i]);
         var += bars ? bars[i].bar * bars[i].bar : 0;
     }
@@ -140,7 +161,7 @@ static int check_wiring(struct nb_checker *k, struct nb_error *e)
             n[i] = leaf->z[i].value;
         for (int i = 0; i < DIRECTIONS && leaf->z && !leaf->out->reason; i++) {
             struct direction *d = &w.d[l * DIRECTIONS + i];
-            claim(k, l, i, n, leaf->z, d);
+            claim(&w, l, i, n, leaf->z, d);
             if (!(fabs(d->sum - d->claim) <= d->bar) &&
                 accuse(k, leaf->out->name, "a direction through the whole graph contradicts the sum of its nodes", e))
                 return -1;
@@ -248,7 +269,7 @@ static int sample_leaf(struct nb_checker *k, int leaf, struct wiring *w, struct 
     l->slope = l->largest;
     for (int i = 0; i < SAMPLED_DIRECTIONS; i++) {
         struct direction *d = &w->d[leaf * SAMPLED_DIRECTIONS + i];
-        claim(k, leaf, i, l->out->candidate, NULL, d);
+        claim(w, leaf, i, l->out->candidate, NULL, d);
         d->bar += NB_RHO * fmax(fabs(d->sum), fabs(d->claim)) + 8 * l->eps * sqrt((double)l->n) * l->largest;
         l->contradicted |= !(fabs(d->sum - d->claim) <= d->bar);
     }

@@ -170,8 +170,8 @@ static bool over_budget(const struct nb_operand *p)
 static int measure_noise(struct nb_operand *p, struct nb_error *e)
 {
     double *x = p->stand.d[0].x;
+    struct nb_stream s = nb_stream_of(p->w->seed, "noise");
     for (int r = 0; r < NOISE_ROUNDS; r++) {
-        struct nb_stream s = nb_stream_of(p->w->seed, "noise");
         for (size_t i = 0; i < p->stand.n; i++) {
             uint64_t word = nb_word(s, (uint64_t)r << 40 | i);
             x[i] = nextafter(p->stand.point[i], word & 1 ? INFINITY : -INFINITY);
