@@ -123,8 +123,10 @@ static int new_oracles(struct nb_checker *k, const struct nb_fed *fed, struct nb
     k->slots = loop_seconds(k) > 0.02 ? nb_team_size() : 1;
     if (!(k->oracle = nb_zalloc(k->arena, (size_t)k->slots, sizeof *k->oracle, e)))
         return -1;
-    for (int i = 0; i < k->slots; i++)
-        if (nb_oracle_new(&k->p->plan, fed, k->cotangent, k->arena, &k->oracle[i], e))
+    if (nb_oracle_new(&k->p->plan, fed, k->cotangent, k->arena, k->oracle, e))
+        return -1;
+    for (int i = 1; i < k->slots; i++)
+        if (nb_oracle_twin(k->oracle, fed, k->arena, &k->oracle[i], e))
             return -1;
     k->finite = nb_oracle_finite(k->oracle);
     return 0;

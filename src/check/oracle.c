@@ -55,20 +55,21 @@ static int own_leaves(struct nb_oracle *o, const struct nb_plan *plan, struct nb
 static void jiggle(struct nb_oracle *o, int round, bool complex_build)
 {
     size_t at = 0;
-    for (int l = 0; l < o->nleaf; l++)
-        for (size_t i = 0; i < entries(&o->d, o->leaf[l]); i++, at++) {
-            double *d = (double *)o->d.data[o->leaf[l]] + i;
-            double _Complex *z = (double _Complex *)o->z.data[o->leaf[l]] + i;
-            uint64_t r = nb_word((struct nb_stream){20, 26}, (uint64_t)round << 40 | at);
-            double x = complex_build ? creal(*z) : *d, to = r & 1 ? INFINITY : -INFINITY;
-            o->keep[at] = x;
-            for (uint64_t k = 0; k <= (r >> 1 & 7); k++)
-                x = nextafter(x, to);
+    uint64_t r = 0;
+    for (int l = 0; l < o->nleaf; l++) {
+        double *d = o->d.data[o->leaf[l]];
+        double _Complex *z = o->z.data[o->leaf[l]];
+        for (size_t i = 0; i < entries(&o->d, o->leaf[l]); i++, at++, r >>= 4) {
+            if (at % 16 == 0)
+                r = nb_word((struct nb_stream){20, 26}, (uint64_t)round << 40 | at);
+            double factor = 1 + (r & 1 ? 1.0 : -1.0) * (double)(1 + (r >> 1 & 7)) * DBL_EPSILON;
+            o->keep[at] = complex_build ? creal(z[i]) : d[i];
             if (complex_build)
-                *z = x;
+                z[i] = o->keep[at] * factor;
             else
-                *d = x;
+                d[i] = o->keep[at] * factor;
         }
+    }
 }
 
 static void put_back(struct nb_oracle *o, bool complex_build)
@@ -104,17 +105,21 @@ static void measure_noise(struct nb_oracle *o)
     }
 }
 
-int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
-                  struct nb_oracle *o, struct nb_error *e)
+static int new_oracle(const struct nb_plan *plan, const struct nb_fed *fed, struct nb_arena *a, struct nb_oracle *o,
+                      struct nb_error *e)
 {
     bool drew = false;
     *o = (struct nb_oracle){.nout = plan->wants.nseed, .out = plan->wants.seed};
     if (nb_session_new(plan, NB_F64, fed, a, &o->d, &drew, e) || nb_session_new(plan, NB_C128, fed, a, &o->z, &drew, e))
         return -1;
-    if (own_leaves(o, plan, a, e) || new_keep(o, a, e))
-        return -1;
-    if (new_row(o, &o->base, a, e) || new_row(o, &o->plus, a, e) || new_row(o, &o->minus, a, e) ||
-        new_row(o, &o->g, a, e) || new_row(o, &o->noise, a, e))
+    return own_leaves(o, plan, a, e) || new_row(o, &o->plus, a, e) || new_row(o, &o->minus, a, e) ? -1 : 0;
+}
+
+int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
+                  struct nb_oracle *o, struct nb_error *e)
+{
+    if (new_oracle(plan, fed, a, o, e) || new_keep(o, a, e) || new_row(o, &o->base, a, e) || new_row(o, &o->g, a, e) ||
+        new_row(o, &o->noise, a, e))
         return -1;
     for (int k = 0; k < o->nout; k++) {
         memcpy(o->g[k], cotangent[k], entries(&o->d, o->out[k]) * sizeof(double));
@@ -124,6 +129,17 @@ int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *co
         return -1;
     measure_noise(o);
     return 0;
+}
+
+int nb_oracle_twin(const struct nb_oracle *o, const struct nb_fed *fed, struct nb_arena *a, struct nb_oracle *twin,
+                   struct nb_error *e)
+{
+    if (new_oracle(o->d.plan, fed, a, twin, e) || new_keep(twin, a, e))
+        return -1;
+    twin->base = o->base;
+    twin->g = o->g;
+    twin->noise = o->noise;
+    return nb_session_forward(&twin->d, e) || nb_session_hold(&twin->d, a, e) ? -1 : 0;
 }
 
 bool nb_oracle_finite(const struct nb_oracle *o)

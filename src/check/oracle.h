@@ -38,6 +38,9 @@ struct nb_oracle {
 
 int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
                   struct nb_oracle *o, struct nb_error *e);
+/* One more of the same point, for another thread: with sessions of its own, it shares what was measured. */
+int nb_oracle_twin(const struct nb_oracle *o, const struct nb_fed *fed, struct nb_arena *a, struct nb_oracle *twin,
+                   struct nb_error *e);
 /* Entry i of a leaf (an input or a learned tensor). */
 int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate *n, struct nb_error *e);
 /* slope: the largest |dy/dx| known for this leaf; reach: sum of |x| over its entries. They size the rounding in the
