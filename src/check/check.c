@@ -66,14 +66,14 @@ static int read_candidate(struct nb_checker *k, struct nb_leaf *l, struct nb_err
 {
     struct nb_checked *out = l->out;
     const struct nb_tensor *given = k->c->gradients_given ? nb_tensors_find(&k->c->gradients, out->name) : NULL;
-    l->eps = given && nb_graph_dtype(k->g) == NB_F32 ? 0x1p-23 : 0x1p-52;
+    l->eps = 0x1p-52;
     if (new_arrays(k, l, e))
         return -1;
     if (given && nb_shape_same(&given->shape, &out->shape) != 1) {
         out->verdict = NB_WRONG;
         out->reason = NB_WHY_shape;
         out->wrong = (int64_t)l->n;
-    } else if (given) {
+    } else if (given && nb_graph_dtype(k->g) != NB_F32) {
         nb_convert(NB_F64, out->candidate, given->dtype, given->data, l->n);
     } else if (k->own.grad[l->value]) {
         memcpy(out->candidate, k->own.grad[l->value], l->n * sizeof *out->candidate);
@@ -153,6 +153,7 @@ static int estimate(struct nb_checker *k, struct nb_error *e)
         structure && k->c->coverage != NB_COVER_SAMPLED ? nb_sweep_entries(&k->plain->plan) : k->v->facts.asked;
     if (nb_chunks_begin(&k->chunks, k->c->watch, of, e))
         return -1;
+    k->chunks.number = (uint64_t)k->which << 48;
     k->v->facts.coverage = NB_COVER_EVERY;
     if (!k->finite || k->zero_cotangent)
         return 0;
@@ -161,19 +162,37 @@ static int estimate(struct nb_checker *k, struct nb_error *e)
     return k->c->coverage == NB_COVER_SAMPLED ? nb_sampled(k, e) : nb_structure(k, e);
 }
 
-static void sum_up(struct nb_checker *k)
+static void worst_of_all(struct nb_checker *k)
 {
-    struct nb_facts *f = &k->v->facts;
     k->v->verdict = k->nleaf ? NB_RIGHT : NB_CANNOT_TELL;
     for (int i = 0; i < k->nleaf; i++)
         if (k->v->v[i].verdict > k->v->verdict)
             k->v->verdict = k->v->v[i].verdict;
+}
+
+static void sum_up(struct nb_checker *k)
+{
+    struct nb_facts *f = &k->v->facts;
+    worst_of_all(k);
     for (int i = 0; i < k->slots; i++) {
         f->complex_evaluations += k->oracle[i].complexes;
         f->double_evaluations += k->oracle[i].reals;
     }
     f->rho = k->rho > 0 ? k->rho : nb_graph_dtype(k->g) == NB_F32 ? NB_RHO_FLOAT : NB_RHO;
     f->r_max = k->r_max > 0 ? k->r_max : nb_graph_dtype(k->g) == NB_F32 ? NB_R_MAX_FLOAT : NB_R_MAX;
+}
+
+/* What was judged so far is the shadow: our own gradients in double. */
+static int judge_float(struct nb_checker *k, struct nb_error *e)
+{
+    int64_t judged = k->v->facts.judged;
+    k->v->has_shadow = true;
+    k->v->shadow = k->v->verdict;
+    if (nb_judge_float(k, e))
+        return -1;
+    k->v->facts.judged = judged;
+    worst_of_all(k);
+    return 0;
 }
 
 static int judge_all(struct nb_checker *k, struct nb_error *e)
@@ -185,6 +204,8 @@ static int judge_all(struct nb_checker *k, struct nb_error *e)
         if (nb_judge_leaf(k, &k->leaf[i], e))
             return -1;
     sum_up(k);
+    if (nb_graph_dtype(k->g) == NB_F32 && judge_float(k, e))
+        return -1;
     if (k->c->curve && nb_error_curve(k, e))
         return -1;
     if (nb_graph_warnings(&k->p->plan, k->arena, &k->v->warnings, e))
@@ -205,17 +226,102 @@ static int plan(struct nb_checker *k, struct nb_error *e)
     return k->plain ? 0 : -1;
 }
 
+static void release(struct nb_checker *k)
+{
+    if (k->plain && k->plain != k->p)
+        nb_planned_unref(k->plain);
+    if (k->p)
+        nb_planned_unref(k->p);
+}
+
+/* ---- a function is judged at several points ---------------------------------------------------------------------- */
+
+enum { POINTS = 3 };
+
+/* Numbers are right or wrong where they are; formulas a user gave, everywhere. A loss keeps its cotangent of 1. */
+static bool is_function(const struct nb_checker *k)
+{
+    return !k->c->gradients_given && k->p->plan.net.given.n;
+}
+
+/* The same sizes, everything else to be drawn; integers stay: they are classes and places. */
+static int open_again(const struct nb_checker *k, struct nb_run *run, struct nb_error *e)
+{
+    const struct nb_net *net = &k->p->plan.net;
+    *run = k->c->run;
+    run->inputs = (struct nb_tensors){0};
+    run->cotangents = (struct nb_tensors){0};
+    run->cotangents_given = false;
+    run->dims.name = net->symbols.n ? (const char **)net->symbols.v : NULL;
+    run->dims.size = net->size;
+    run->dims.n = net->symbols.n;
+    for (size_t i = 0; i < k->c->run.inputs.n; i++) {
+        const struct nb_named *x = &k->c->run.inputs.v[i];
+        int in = nb_net_input(net, x->name);
+        if (in >= 0 && net->values.v[net->inputs.v[in].value].integer &&
+            nb_tensors_add(k->arena, &run->inputs, x->name, x->t, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* Wrong at one point is wrong; right at one and untold at another is right. */
+static void merge(struct nb_verdicts *v, const struct nb_verdicts *other)
+{
+    bool worse = other->verdict == NB_WRONG && v->verdict != NB_WRONG;
+    for (size_t i = 0; i < v->n && i < other->n; i++)
+        if (other->v[i].verdict == NB_WRONG || (v->v[i].verdict == NB_CANNOT_TELL && other->v[i].verdict == NB_RIGHT))
+            v->v[i] = other->v[i];
+    v->self_ok &= other->self_ok;
+    v->facts.points++;
+    if (worse) {
+        v->point = other->point;
+        v->cotangents = other->cotangents;
+    }
+    v->verdict = v->n ? NB_RIGHT : NB_CANNOT_TELL;
+    for (size_t i = 0; i < v->n; i++)
+        v->verdict = v->v[i].verdict > v->verdict ? v->v[i].verdict : v->verdict;
+}
+
+static int check_at(struct nb_checker *k, int which, struct nb_error *e)
+{
+    *k->v = (struct nb_verdicts){.facts.points = 1};
+    if (nb_point_draw(k->g, &k->run, which, k->arena, k->v, e))
+        return -1;
+    return plan(k, e) || prepare(k, e) || judge_all(k, e) ? -1 : 0;
+}
+
+/* Another point may not be drawable, or not be one the modules take: then it says nothing. */
+static int check_again(struct nb_checker *first, int which, struct nb_error *e)
+{
+    struct nb_verdicts v = {0};
+    struct nb_checker k = {.g = first->g,
+                           .c = first->c,
+                           .arena = first->arena,
+                           .v = &v,
+                           .rho = first->rho,
+                           .r_max = first->r_max,
+                           .which = which};
+    if (open_again(first, &k.run, e))
+        return -1;
+    int bad = check_at(&k, which, e);
+    release(&k);
+    if (!bad)
+        merge(first->v, &v);
+    else if (e->code == NB_E_cancelled || e->code == NB_E_limit || e->code == NB_E_out_of_memory)
+        return -1;
+    else
+        *e = (struct nb_error){0};
+    return 0;
+}
+
 int nb_check_run(struct nb_graph *g, const struct nb_check *c, struct nb_arena *a, struct nb_verdicts *v,
                  struct nb_error *e)
 {
     struct nb_checker k = {.g = g, .c = c, .run = c->run, .arena = a, .v = v, .rho = c->rho, .r_max = c->r_max};
-    *v = (struct nb_verdicts){0};
-    if (nb_point_draw(g, &k.run, 0, a, v, e))
-        return -1;
-    int bad = plan(&k, e) || prepare(&k, e) || judge_all(&k, e);
-    if (k.plain && k.plain != k.p)
-        nb_planned_unref(k.plain);
-    if (k.p)
-        nb_planned_unref(k.p);
+    int bad = check_at(&k, 0, e);
+    for (int i = 1; i < POINTS && !bad && is_function(&k) && v->verdict != NB_WRONG; i++)
+        bad = check_again(&k, i, e);
+    release(&k);
     return bad ? -1 : 0;
 }

@@ -16,6 +16,7 @@ struct nb_leaf { /* one tensor asked about */
     bool refused;      /* holds values of a finite set: the forward refuses others */
     bool contradicted; /* sampled: a direction says that some entry is wrong */
     int confirmed;     /* wrong entries looked at again through the whole graph */
+    double *noise;     /* float32: per entry, what rounding does to the gradient; or NULL */
     struct nb_checked *out;
 };
 
@@ -33,6 +34,7 @@ struct nb_checker {
     int nleaf;
     struct nb_chunks chunks;
     double rho, r_max;
+    int which; /* point: 0 the first */
     bool zero_cotangent, finite;
     struct nb_arena *arena;
     struct nb_verdicts *v;
@@ -45,6 +47,8 @@ int nb_loop(struct nb_checker *k, struct nb_error *e);
 int nb_structure(struct nb_checker *k, struct nb_error *e);
 /* structure.c: directions and spots only. */
 int nb_sampled(struct nb_checker *k, struct nb_error *e);
+/* shadow.c: a float32 graph has been judged in double: now its own gradients in float, or those given. */
+int nb_judge_float(struct nb_checker *k, struct nb_error *e);
 /* judge.c: the candidate of a leaf against its estimates: entries, counts, power, verdict. */
 int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e);
 /* formula.c: which formula of a given backward is at fault, in place of the tensors that are wrong. */

@@ -16,6 +16,8 @@ static struct nb_entry entry_of(const struct nb_checker *k, const struct nb_leaf
                          .reach = fmax(l->largest, l->slope),
                          .rho = k->rho,
                          .r_max = k->r_max};
+    if (l->noise)
+        x.noise = l->noise[i];
     if (l->d)
         x.d = l->d[i];
     x.no_z = k->c->method == NB_METHOD_DIFFERENCES;

@@ -89,7 +89,7 @@ struct nb_ruling nb_judge(const struct nb_entry *x)
     double rho = x->rho > 0 ? x->rho : single ? NB_RHO_FLOAT : NB_RHO;
     double r_max = x->r_max > 0 ? x->r_max : single ? NB_R_MAX_FLOAT : NB_R_MAX;
     double a = x->candidate, d = fabs(a - r.value), m = larger(a, r.value);
-    double near = rho * m + r.bar, far = near + x->q + 8 * x->eps * x->reach;
+    double near = rho * m + r.bar, far = near + x->q + 8 * x->eps * x->reach + 16 * x->noise;
     r.error = !isfinite(a) ? INFINITY : m > 0 ? d / m : 0;
     if (!isfinite(a))
         return rule(r, NB_WRONG, NB_WHY_not_finite);

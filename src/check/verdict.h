@@ -16,6 +16,7 @@ struct nb_entry {
     double reach;      /* what rounding alone may do to an honest formula: sizes the gap between right and wrong */
     double eps;        /* 2^-52, or 2^-23 for a candidate in float */
     double rho, r_max; /* 0: those above, by eps */
+    double noise;      /* what rounding to float does to an honest gradient here: widens the same gap */
     double q;          /* half a unit of the last printed digit; 0 for binary numbers */
 };
 
