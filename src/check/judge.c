@@ -1,5 +1,6 @@
 /* judge - a candidate against the estimates: every entry, and the tensor as a whole. */
 #include "check/checker.h"
+#include "check/halving.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -13,7 +14,7 @@ static struct nb_entry entry_of(const struct nb_checker *k, const struct nb_leaf
                          .z = l->z[i],
                          .no_d = !l->d,
                          .eps = l->eps,
-                         .reach = fmax(l->largest, l->slope),
+                         .reach = l->largest,
                          .rho = k->rho,
                          .r_max = k->r_max};
     if (l->noise)
@@ -25,20 +26,20 @@ static struct nb_entry entry_of(const struct nb_checker *k, const struct nb_leaf
     return x;
 }
 
-/* Where the oracles disagree, a kink explains it: then any number between the one-sided slopes is defensible. */
-static int look_for_kink(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_ruling *r,
-                         struct nb_error *e)
+/* Where differences give no number, or another one than the complex step, a corner explains it: then any number
+ * between the slopes of its two sides is right. A jump has no slopes. */
+static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t i, const struct nb_entry *x,
+                           struct nb_ruling *r, struct nb_error *e)
 {
-    double left, right, noise;
-    if (nb_one_sided(k->oracle, l->value, i, &left, &right, &noise, e))
+    struct nb_corner c;
+    if (nb_halving_test(k->oracle, l->value, i, &c, e))
         return -1;
-    double size = fmax(fabs(left), fabs(right)), low = fmin(left, right), high = fmax(left, right);
-    if (!(high - low > 1e-4 * size + noise))
+    bool jump = !x->d.found && x->d.crossed, inside = x->candidate >= c.low && x->candidate <= c.high;
+    if (!c.seen && !jump)
         return 0;
-    double slack = 1e-4 * (high - low), a = l->out->candidate[i];
     r->disagree = false;
-    r->reason = NB_WHY_kink;
-    r->verdict = a >= low - slack && a <= high + slack ? NB_CANNOT_TELL : NB_WRONG;
+    r->reason = c.seen && inside && !c.persistent ? NB_WHY_kink_unresolved : NB_WHY_kink;
+    r->verdict = !c.seen ? NB_CANNOT_TELL : !inside ? NB_WRONG : c.persistent ? NB_RIGHT : NB_CANNOT_TELL;
     return 0;
 }
 
@@ -83,7 +84,7 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
     *r = nb_judge(x);
     if (!l->d && blamed(r) && l->confirmed < MOST_CONFIRMED && see_whole(k, l, i, x, r, e))
         return -1;
-    if ((r->disagree || r->reason == NB_WHY_no_ratio) && look_for_kink(k, l, i, r, e))
+    if ((r->disagree || r->reason == NB_WHY_no_ratio) && look_for_corner(k, l, i, x, r, e))
         return -1;
     if ((r->disagree || (blamed(r) && !x->no_d)) && !x->no_z && judge_with_noise(k, l, i, x, r, e))
         return -1;
@@ -124,6 +125,11 @@ static void note_oracles(struct nb_checker *k, const struct nb_entry *x, const s
 {
     struct nb_facts *f = &k->v->facts;
     k->v->self_ok &= !r->disagree;
+    if (!x->no_d && x->d.found) {
+        f->h_low = f->h_low > 0 ? fmin(f->h_low, x->d.h) : x->d.h;
+        f->h_high = fmax(f->h_high, x->d.h);
+        f->halvings = x->d.halvings > f->halvings ? x->d.halvings : f->halvings;
+    }
     if (x->no_z || x->no_d || !x->d.found || r->reason == NB_WHY_kink)
         return;
     double m = fmax(fabs(x->z.value), fabs(x->d.value)), gap = m > 0 ? fabs(x->z.value - x->d.value) / m : 0;

@@ -91,11 +91,13 @@ static void learn_sizes(struct nb_checker *k, struct nb_leaf *l)
     for (int i = 0; i < o->nout; i++)
         for (int64_t j = 0; j < nb_count(&k->p->plan.net.values.v[o->out[i]].shape); j++)
             g = fmax(g, fabs(o->g[i][j]));
+    l->slope = nb_companion_slope(k->oracle, l->value);
     for (size_t i = 0; i < l->n; i++) {
         l->slope = fmax(l->slope, g > 0 ? l->z[i].terms / g : 0);
         l->largest = fmax(l->largest, fabs(l->z[i].value));
         l->reach += fabs(x[i]);
     }
+    l->largest = fmax(l->largest, l->slope * g);
 }
 
 static int estimate(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)

@@ -1,5 +1,6 @@
 /* oracle - the complex step and extrapolated central differences. */
 #include "check/oracle.h"
+#include "nabla/branch.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -31,6 +32,29 @@ static int evaluate(struct nb_oracle *o, double **to, struct nb_error *e)
         memcpy(to[k], o->d.data[o->out[k]], entries(&o->d, o->out[k]) * sizeof(double));
     return 0;
 }
+
+/* ---- decisions ------------------------------------------------------------------------------------------------- */
+
+static int find_branches(struct nb_oracle *o, const struct nb_plan *plan, struct nb_arena *a, struct nb_error *e)
+{
+    if (!(o->branch = nb_small(a, (size_t)plan->nsteps + 1, sizeof *o->branch, e)))
+        return -1;
+    for (int k = 0; k < plan->nsteps; k++)
+        if (nb_op_module(&plan->net.ops.v[plan->step[k]], NB_F64)->branches)
+            o->branch[o->nbranch++] = plan->step[k];
+    return 0;
+}
+
+/* All decisions of the last evaluation. */
+static uint64_t signature(struct nb_oracle *o)
+{
+    struct nb_branches b = {.hash = 14695981039346656037u};
+    for (int k = 0; k < o->nbranch; k++)
+        nb_session_branches(&o->d, o->branch[k], &b);
+    return b.hash;
+}
+
+/* ---- setting up ------------------------------------------------------------------------------------------------ */
 
 /* Leaves are changed one entry at a time, and all at once by units in the last place: the sessions need copies of
  * their own. Inputs that nobody asked about stay: they may be labels from a finite set. */
@@ -118,8 +142,8 @@ static int new_oracle(const struct nb_plan *plan, const struct nb_fed *fed, stru
 int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
                   struct nb_oracle *o, struct nb_error *e)
 {
-    if (new_oracle(plan, fed, a, o, e) || new_keep(o, a, e) || new_row(o, &o->base, a, e) || new_row(o, &o->g, a, e) ||
-        new_row(o, &o->noise, a, e))
+    if (new_oracle(plan, fed, a, o, e) || find_branches(o, plan, a, e) || new_keep(o, a, e) ||
+        new_row(o, &o->base, a, e) || new_row(o, &o->g, a, e) || new_row(o, &o->noise, a, e))
         return -1;
     for (int k = 0; k < o->nout; k++) {
         memcpy(o->g[k], cotangent[k], entries(&o->d, o->out[k]) * sizeof(double));
@@ -127,6 +151,7 @@ int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *co
     }
     if (evaluate(o, o->base, e) || nb_session_hold(&o->d, a, e))
         return -1;
+    o->signature = signature(o);
     measure_noise(o);
     return 0;
 }
@@ -139,6 +164,9 @@ int nb_oracle_twin(const struct nb_oracle *o, const struct nb_fed *fed, struct n
     twin->base = o->base;
     twin->g = o->g;
     twin->noise = o->noise;
+    twin->nbranch = o->nbranch;
+    twin->branch = o->branch;
+    twin->signature = o->signature;
     return nb_session_forward(&twin->d, e) || nb_session_hold(&twin->d, a, e) ? -1 : 0;
 }
 
@@ -174,6 +202,33 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
     return bad;
 }
 
+/* All entries of the leaf scaled, and moved in a direction of random signs. */
+static void lean(struct nb_oracle *o, int leaf, double scale, double h)
+{
+    double _Complex *z = o->z.data[leaf];
+    const double *x = o->d.data[leaf];
+    for (size_t i = 0; i < entries(&o->z, leaf); i++)
+        z[i] = CMPLX(x[i] * scale, nb_word((struct nb_stream){7, 64}, i) & 1 ? h : -h);
+}
+
+double nb_companion_slope(struct nb_oracle *o, int leaf)
+{
+    double slope = 0;
+    for (double scale = 0.25; scale > 0.01; scale /= 4) {
+        struct nb_error refused = {0};
+        lean(o, leaf, scale, H);
+        o->complexes++;
+        int bad = nb_session_forward(&o->z, &refused);
+        for (int k = 0; k < o->nout && !bad; k++) {
+            const double _Complex *y = o->z.data[o->out[k]];
+            for (size_t j = 0; j < entries(&o->z, o->out[k]); j++)
+                slope = isfinite(cimag(y[j])) ? fmax(slope, fabs(cimag(y[j])) / H) : slope;
+        }
+        lean(o, leaf, 1, 0);
+    }
+    return slope;
+}
+
 int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, struct nb_error *e)
 {
     struct nb_estimate at, beside;
@@ -198,6 +253,7 @@ struct rung {
     double rounding; /* what rounding alone may do to it */
     double hidden;   /* what an output that did not move may hide */
     bool moved;
+    bool crosses; /* some operation decided otherwise than at the point */
 };
 
 struct ladder {
@@ -228,19 +284,30 @@ static void measure(const struct ladder *l, double step, double x, struct rung *
     r->hidden = ROUNDING * DBL_EPSILON * all / (step / 2);
 }
 
+/* Both sides of the point; the entry is put back. */
+static int step_both(const struct ladder *l, double up, double down, bool *crosses, struct nb_error *e)
+{
+    struct nb_oracle *o = l->o;
+    double *x = o->d.data[l->leaf], keep = x[l->i];
+    x[l->i] = up;
+    int bad = evaluate(o, o->plus, e);
+    *crosses = !bad && signature(o) != o->signature;
+    x[l->i] = down;
+    bad = bad || evaluate(o, o->minus, e);
+    *crosses |= !bad && signature(o) != o->signature;
+    x[l->i] = keep;
+    return bad ? -1 : 0;
+}
+
 static int climb(const struct ladder *l, double h, struct rung *r, struct nb_error *e)
 {
-    double *x = l->o->d.data[l->leaf], keep = x[l->i];
-    volatile double up = keep + h, down = keep - h; /* what is really stepped */
+    double x = ((double *)l->o->d.data[l->leaf])[l->i];
+    volatile double up = x + h, down = x - h; /* what is really stepped */
     *r = (struct rung){0};
-    x[l->i] = up;
-    int bad = evaluate(l->o, l->o->plus, e);
-    x[l->i] = down;
-    bad = bad || evaluate(l->o, l->o->minus, e);
-    x[l->i] = keep;
-    if (!bad)
-        measure(l, up - down, keep, r);
-    return bad ? -1 : 0;
+    if (step_both(l, up, down, &r->crosses, e))
+        return -1;
+    measure(l, up - down, x, r);
+    return 0;
 }
 
 /* The error of a central difference falls fourfold when the step is halved; else something is between the points. */
@@ -265,47 +332,64 @@ static void keep_best(const struct rung *mid, const struct rung *near, double h,
     n->h = h;
 }
 
+/* Good enough, or getting worse; or nothing moves at all. */
+static bool is_done(const struct nb_estimate *n, const struct rung *far, const struct rung *near)
+{
+    if (!n->found)
+        return false;
+    return n->bar <= 1e-6 * fabs(n->value) || near->rounding > 4 * n->bar || (!far->moved && !near->moved);
+}
+
 int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n,
                    struct nb_error *e)
 {
     struct ladder l = {o, leaf, i, slope, reach};
     double x = fabs(((double *)o->d.data[leaf])[i]), h = 0x1p-10 * exp2(floor(log2(x > 1 ? x : 1)));
     struct rung far, mid, near;
+    struct nb_estimate across = {0}; /* the best of all rungs */
     *n = (struct nb_estimate){0};
     if (climb(&l, h, &far, e) || climb(&l, h / 2, &mid, e) || climb(&l, h / 4, &near, e))
         return -1;
     h /= 4;
-    for (int k = 0;; k++) {
-        if (accepted(&far, &mid, &near))
+    int k = 0;
+    for (;; k++) {
+        bool good = accepted(&far, &mid, &near);
+        if (good && !far.crosses && !mid.crosses && !near.crosses)
             keep_best(&mid, &near, h, n);
-        bool done = n->found && (n->bar <= 1e-6 * fabs(n->value) || near.rounding > 4 * n->bar);
-        if (done || k == HALVINGS)
+        if (good)
+            keep_best(&mid, &near, h, &across);
+        if (is_done(n, &far, &near) || k == HALVINGS)
             break;
         far = mid;
         mid = near;
         if (climb(&l, h /= 2, &near, e))
             return -1;
     }
+    if (!n->found) {
+        *n = across;
+        n->crossed = near.crosses;
+    }
+    n->halvings = k;
     return 0;
 }
 
-int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double *left, double *right, double *noise,
-                 struct nb_error *e)
+int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double h, struct nb_sides *s, struct nb_error *e)
 {
-    double *x = o->d.data[leaf], keep = x[i], h = 0x1p-26 * (fabs(keep) > 1 ? fabs(keep) : 1);
-    volatile double up = keep + h, down = keep - h;
-    x[i] = up;
-    int bad = evaluate(o, o->plus, e);
-    x[i] = down;
-    bad = bad || evaluate(o, o->minus, e);
-    x[i] = keep;
-    *left = *right = *noise = 0;
-    for (int k = 0; k < o->nout && !bad; k++)
+    struct ladder l = {.o = o, .leaf = leaf, .i = i};
+    double x = ((double *)o->d.data[leaf])[i];
+    volatile double up = x + h, down = x - h;
+    bool crosses;
+    *s = (struct nb_sides){0};
+    if (step_both(&l, up, down, &crosses, e))
+        return -1;
+    for (int k = 0; k < o->nout; k++)
         for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
-            double size = fmax(fabs(o->base[k][j]), o->noise[k][j] / DBL_EPSILON);
-            *right += o->g[k][j] * (o->plus[k][j] - o->base[k][j]) / (up - keep);
-            *left += o->g[k][j] * (o->base[k][j] - o->minus[k][j]) / (keep - down);
-            *noise += ROUNDING * DBL_EPSILON * fabs(o->g[k][j]) * size / h;
+            double y = o->base[k][j], g = o->g[k][j];
+            double size = fmax(fmax(fabs(y), fabs(o->plus[k][j])), fabs(o->minus[k][j]));
+            size = fmax(size, o->noise[k][j] / DBL_EPSILON);
+            s->right += g * (o->plus[k][j] - y) / (up - x);
+            s->left += g * (y - o->minus[k][j]) / (x - down);
+            s->rounding += 2 * DBL_EPSILON * fabs(g) * size / h;
         }
-    return bad ? -1 : 0;
+    return 0;
 }

@@ -18,10 +18,12 @@ struct nb_estimate {
     double value, bar; /* |value - truth| <= bar */
     bool moved;        /* some output reacted */
     bool found;        /* differences: a rung was accepted */
-    double h;          /* differences: the step of that rung */
+    bool crossed;      /* differences: all steps, however small, lie across a decision: a joint, a corner or a jump */
     int evaluations;
     bool refused; /* the forward does not take the values beside the point: a finite set */
     double terms; /* sum of |g dy/dx|: the size of what adds up to the value */
+    double h;     /* differences: the step of the rung that was taken */
+    int halvings; /* of the first three */
 };
 
 struct nb_oracle {
@@ -33,6 +35,8 @@ struct nb_oracle {
     double **noise;                 /* what the outputs do when the leaves move by units in the last place */
     int nleaf, *leaf;               /* the leaves that may be moved so */
     double *keep;                   /* their values meanwhile */
+    int nbranch, *branch;           /* the operations that branch */
+    uint64_t signature;             /* their decisions at the point */
     int64_t reals, complexes;       /* evaluations of the whole graph */
 };
 
@@ -43,13 +47,19 @@ int nb_oracle_twin(const struct nb_oracle *o, const struct nb_fed *fed, struct n
                    struct nb_error *e);
 /* Entry i of a leaf (an input or a learned tensor). */
 int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate *n, struct nb_error *e);
+/* The largest slope of an output by this leaf, seen in one direction at x/4, x/16, x/64: slopes that are small at the
+ * point may be large close by, and their rounding with them. Points that the forward refuses are passed over. */
+double nb_companion_slope(struct nb_oracle *o, int leaf);
 /* slope: the largest |dy/dx| known for this leaf; reach: sum of |x| over its entries. They size the rounding in the
- * bar. */
+ * bar. A step across which some operation decides otherwise than at the point counts for nothing, unless there is no
+ * other. */
 int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n,
                    struct nb_error *e);
-/* One-sided differences: at a kink they differ by more than the noise. */
-int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double *left, double *right, double *noise,
-                 struct nb_error *e);
+/* Differences to the left and to the right with one step, and what rounding may do to each. */
+struct nb_sides {
+    double left, right, rounding;
+};
+int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double h, struct nb_sides *s, struct nb_error *e);
 /* The noise of the complex step at this entry: how its value scatters when the leaves move. */
 int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, struct nb_error *e);
 /* True if every output is finite at the point. */
