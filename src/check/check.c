@@ -65,7 +65,9 @@ static int new_arrays(struct nb_checker *k, struct nb_leaf *l, struct nb_error *
 static int read_candidate(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
 {
     struct nb_checked *out = l->out;
-    const struct nb_tensor *given = k->c->gradients_given ? nb_tensors_find(&k->c->gradients, out->name) : NULL;
+    bool first = k->c->order != 2; /* order 2: what is given are products with the Hessian */
+    const struct nb_tensor *given =
+        k->c->gradients_given && first ? nb_tensors_find(&k->c->gradients, out->name) : NULL;
     l->eps = 0x1p-52;
     if (new_arrays(k, l, e))
         return -1;
@@ -195,6 +197,17 @@ static int judge_float(struct nb_checker *k, struct nb_error *e)
     return 0;
 }
 
+/* In double, whatever the graph's own type. */
+static int judge_second(struct nb_checker *k, struct nb_error *e)
+{
+    int64_t judged = k->v->facts.judged;
+    if (nb_judge_second(k, e))
+        return -1;
+    k->v->facts.judged = judged;
+    worst_of_all(k);
+    return 0;
+}
+
 static int judge_all(struct nb_checker *k, struct nb_error *e)
 {
     k->v->self_ok = true;
@@ -204,7 +217,7 @@ static int judge_all(struct nb_checker *k, struct nb_error *e)
         if (nb_judge_leaf(k, &k->leaf[i], e))
             return -1;
     sum_up(k);
-    if (nb_graph_dtype(k->g) == NB_F32 && judge_float(k, e))
+    if (k->c->order == 2 ? judge_second(k, e) : nb_graph_dtype(k->g) == NB_F32 && judge_float(k, e))
         return -1;
     if (k->c->curve && nb_error_curve(k, e))
         return -1;

@@ -116,6 +116,7 @@ struct nb_verdicts {
     size_t n;
     struct nb_checked *v;
     struct nb_tensors point, cotangents; /* what was drawn from the seed */
+    struct nb_tensors direction;         /* order 2: what was drawn of it */
     struct nb_strings_list warnings;     /* of modules: "node: sentence" */
     size_t ndoubts;
     struct nb_doubt *doubts;

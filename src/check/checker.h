@@ -34,7 +34,8 @@ struct nb_checker {
     int nleaf;
     struct nb_chunks chunks;
     double rho, r_max;
-    int which; /* point: 0 the first */
+    int which;   /* point: 0 the first */
+    bool second; /* Hessian-vector products are judged, not gradients */
     bool zero_cotangent, finite;
     struct nb_arena *arena;
     struct nb_verdicts *v;
@@ -49,6 +50,8 @@ int nb_structure(struct nb_checker *k, struct nb_error *e);
 int nb_sampled(struct nb_checker *k, struct nb_error *e);
 /* shadow.c: a float32 graph has been judged in double: now its own gradients in float, or those given. */
 int nb_judge_float(struct nb_checker *k, struct nb_error *e);
+/* hessian.c: the first order has been judged: now the products of the Hessian with a direction. */
+int nb_judge_second(struct nb_checker *k, struct nb_error *e);
 /* judge.c: the candidate of a leaf against its estimates: entries, counts, power, verdict. */
 int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e);
 /* formula.c: which formula of a given backward is at fault, in place of the tensors that are wrong. */

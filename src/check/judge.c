@@ -82,6 +82,8 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
         return 0;
     }
     *r = nb_judge(x);
+    if (k->second)
+        return 0;
     if (!l->d && blamed(r) && l->confirmed < MOST_CONFIRMED && see_whole(k, l, i, x, r, e))
         return -1;
     if ((r->disagree || r->reason == NB_WHY_no_ratio) && look_for_corner(k, l, i, x, r, e))
