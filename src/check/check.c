@@ -214,7 +214,7 @@ static int judge_all(struct nb_checker *k, struct nb_error *e)
     if (estimate(k, e))
         return -1;
     for (int i = 0; i < k->nleaf; i++)
-        if (nb_judge_leaf(k, &k->leaf[i], e))
+        if (nb_judge_leaf(k, &k->leaf[i], e) || nb_chunk_done(&k->chunks, NULL, 0, 0, k->leaf[i].out->largest_error, e))
             return -1;
     sum_up(k);
     if (k->c->order == 2 ? judge_second(k, e) : nb_graph_dtype(k->g) == NB_F32 && judge_float(k, e))

@@ -63,6 +63,18 @@ static void compute(struct walk *w, size_t n)
         one_entry(w, 0, (int)j);
 }
 
+/* How far the candidate is from the complex steps, at the worst of these entries: for those who follow the work. */
+static double worst_of(const struct nb_leaf *l, size_t first, size_t n)
+{
+    double worst = 0;
+    for (size_t i = first; i < first + n; i++) {
+        double a = l->out->candidate[i], b = l->z[i].value, m = fmax(fabs(a), fabs(b));
+        if (!l->z[i].refused && !(fabs(a - b) <= l->z[i].bar))
+            worst = fmax(worst, isfinite(a) ? fabs(a - b) / m : INFINITY);
+    }
+    return worst;
+}
+
 static int walk_leaf(struct walk *w, struct nb_error *e)
 {
     struct nb_leaf *l = w->l;
@@ -76,7 +88,7 @@ static int walk_leaf(struct walk *w, struct nb_error *e)
         else
             compute(w, n);
         if (first_error(w, e) ||
-            nb_chunk_done(&w->k->chunks, to + i, n * sizeof *to, w->differences ? (int64_t)n : 0, 0, e))
+            nb_chunk_done(&w->k->chunks, to + i, n * sizeof *to, w->differences ? (int64_t)n : 0, worst_of(l, i, n), e))
             return -1;
     }
     return 0;
