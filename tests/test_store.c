@@ -278,7 +278,7 @@ START_TEST(newer_schema)
     sqlite3 *db;
     nb_store_close(store);
     ck_assert_int_eq(sqlite3_open(scratch_path("", "nablad.db"), &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     store = nb_store_open(scratch, &error);
     ck_assert_ptr_null(store);

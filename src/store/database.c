@@ -1,24 +1,36 @@
-/* database.c - SQLite: write-ahead log, synchronous, one table. */
+/* database.c - SQLite: write-ahead log, synchronous; the rows of graphs. */
 #include "store/database.h"
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCHEMA = 1 };
-
-/* The description is the last column: rows are listed without touching its pages. */
-static const char schema[] =
+/* What made each schema of the one before. What is large is the last column: rows are listed without touching its
+ * pages.
+ */
+static const char *const schemas[] = {
     "BEGIN;"
     "CREATE TABLE graph("
     "name TEXT PRIMARY KEY, revision INTEGER NOT NULL, created TEXT NOT NULL, updated TEXT NOT NULL,"
     "parameters TEXT NOT NULL, parameter_count INTEGER NOT NULL, description TEXT NOT NULL) STRICT;"
     "CREATE INDEX graph_parameters ON graph(parameters);"
     "PRAGMA user_version = 1;"
-    "COMMIT;";
+    "COMMIT;",
+    "BEGIN;"
+    "CREATE TABLE job("
+    "number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, state TEXT NOT NULL,"
+    "created INTEGER NOT NULL, finished INTEGER, done INTEGER, total INTEGER, worst REAL, tensor TEXT,"
+    "target TEXT NOT NULL, content_type TEXT, seed TEXT NOT NULL, parameters TEXT, problem TEXT, description TEXT,"
+    "body BLOB) STRICT;"
+    "CREATE INDEX job_parameters ON job(parameters);"
+    "CREATE TABLE result(job TEXT NOT NULL REFERENCES job(id) ON DELETE CASCADE, type TEXT NOT NULL, bytes BLOB,"
+    "UNIQUE(job, type)) STRICT;"
+    "PRAGMA user_version = 2;"
+    "COMMIT;",
+};
+enum { SCHEMA = sizeof schemas / sizeof *schemas };
 
-/* The general text of a result: SQLite's own may name files or statements. */
-static int fail(struct nb_error *e, int result)
+int nb_database_fail(struct nb_error *e, int result)
 {
     return nb_fail(e, NB_E_store_failed, "the database says: %s", sqlite3_errstr(result));
 }
@@ -36,7 +48,7 @@ static int pragma(sqlite3 *db, const char *sql, char value[32], struct nb_error 
     if (r == SQLITE_ROW)
         snprintf(value, 32, "%s", (const char *)sqlite3_column_text(s, 0));
     sqlite3_finalize(s);
-    return r == SQLITE_ROW || r == SQLITE_DONE ? 0 : fail(e, r);
+    return r == SQLITE_ROW || r == SQLITE_DONE ? 0 : nb_database_fail(e, r);
 }
 
 static int prepare_schema(sqlite3 *db, struct nb_error *e)
@@ -49,8 +61,10 @@ static int prepare_schema(sqlite3 *db, struct nb_error *e)
         return nb_fail(e, NB_E_store_failed,
                        "a newer nablad has written the data directory: its schema is %d, this one knows %d", version,
                        SCHEMA);
-    int r = version == SCHEMA ? SQLITE_OK : sqlite3_exec(db, schema, NULL, NULL, NULL);
-    return r == SQLITE_OK ? 0 : fail(e, r);
+    int r = SQLITE_OK;
+    for (; version < SCHEMA && r == SQLITE_OK; version++)
+        r = sqlite3_exec(db, schemas[version], NULL, NULL, NULL);
+    return r == SQLITE_OK ? 0 : nb_database_fail(e, r);
 }
 
 static int configure(sqlite3 *db, struct nb_error *e)
@@ -61,7 +75,9 @@ static int configure(sqlite3 *db, struct nb_error *e)
         return -1;
     if (strcmp(value, "wal"))
         return nb_fail(e, NB_E_store_failed, "the data directory is on a file system without a write-ahead log");
-    return pragma(db, "PRAGMA synchronous = FULL", value, e) || prepare_schema(db, e) ? -1 : 0;
+    if (pragma(db, "PRAGMA synchronous = FULL", value, e) || pragma(db, "PRAGMA foreign_keys = ON", value, e))
+        return -1;
+    return prepare_schema(db, e);
 }
 
 sqlite3 *nb_database_open(const char *directory, struct nb_error *e)
@@ -72,7 +88,7 @@ sqlite3 *nb_database_open(const char *directory, struct nb_error *e)
     int r = path ? sqlite3_open_v2(path, &db, flags, NULL) : SQLITE_NOMEM;
     sqlite3_free(path);
     if (r != SQLITE_OK)
-        fail(e, r);
+        nb_database_fail(e, r);
     if (r == SQLITE_OK && configure(db, e) == 0)
         return db;
     sqlite3_close(db);
@@ -118,7 +134,7 @@ int nb_database_each(sqlite3 *db, int (*row)(void *context, const struct nb_entr
             struct nb_entry x = take_entry(s);
             failed = row(context, &x, e);
         } else if (r != SQLITE_DONE) {
-            failed = fail(e, r);
+            failed = nb_database_fail(e, r);
         }
     }
     sqlite3_finalize(s);
@@ -144,7 +160,7 @@ int nb_database_get(sqlite3 *db, const char *name, struct nb_arena *a, struct nb
     } else if (r == SQLITE_DONE) {
         nb_fail(e, NB_E_unknown_graph, "there is no graph %.64s", name);
     } else {
-        fail(e, r);
+        nb_database_fail(e, r);
     }
     sqlite3_finalize(s);
     return *description ? 0 : -1;
@@ -162,7 +178,7 @@ int nb_database_put(sqlite3 *db, const struct nb_entry *x, const char *descripti
     if (r == SQLITE_OK)
         r = sqlite3_step(s);
     sqlite3_finalize(s);
-    return r == SQLITE_DONE ? 0 : fail(e, r);
+    return r == SQLITE_DONE ? 0 : nb_database_fail(e, r);
 }
 
 int nb_database_remove(sqlite3 *db, const char *name, struct nb_error *e)
@@ -174,13 +190,16 @@ int nb_database_remove(sqlite3 *db, const char *name, struct nb_error *e)
     if (r == SQLITE_OK)
         r = sqlite3_step(s);
     sqlite3_finalize(s);
-    return r == SQLITE_DONE ? 0 : fail(e, r);
+    return r == SQLITE_DONE ? 0 : nb_database_fail(e, r);
 }
 
 int nb_database_names(sqlite3 *db, const char *hash)
 {
     sqlite3_stmt *s;
-    int r = sqlite3_prepare_v2(db, "SELECT 1 FROM graph WHERE parameters = ?", -1, &s, NULL);
+    int r = sqlite3_prepare_v2(db,
+                               "SELECT 1 FROM graph WHERE parameters = ?1 UNION ALL "
+                               "SELECT 1 FROM job WHERE parameters = ?1",
+                               -1, &s, NULL);
     if (r == SQLITE_OK)
         r = sqlite3_bind_text(s, 1, hash, -1, SQLITE_STATIC);
     if (r == SQLITE_OK)

@@ -9,6 +9,9 @@ struct sqlite3;
 struct sqlite3 *nb_database_open(const char *directory, struct nb_error *e);
 void nb_database_close(struct sqlite3 *db);
 
+/* The general text of a result: SQLite's own may name files or statements. Always -1. */
+int nb_database_fail(struct nb_error *e, int result);
+
 /* All entries, without the descriptions. */
 int nb_database_each(struct sqlite3 *db, int (*row)(void *context, const struct nb_entry *entry, struct nb_error *e),
                      void *context, struct nb_error *e);
@@ -18,7 +21,7 @@ int nb_database_get(struct sqlite3 *db, const char *name, struct nb_arena *a, st
 /* A new row, or the row of this name anew. */
 int nb_database_put(struct sqlite3 *db, const struct nb_entry *entry, const char *description, struct nb_error *e);
 int nb_database_remove(struct sqlite3 *db, const char *name, struct nb_error *e);
-/* 1 if a row names these parameters, 0 if none does, -1 if that cannot be said. */
+/* 1 if a row, of a graph or of a job, names these parameters, 0 if none does, -1 if that cannot be said. */
 int nb_database_names(struct sqlite3 *db, const char *hash);
 
 #endif

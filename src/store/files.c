@@ -35,25 +35,26 @@ static int take_lock(struct nb_files *f, const char *directory, struct nb_error 
 
 int nb_files_open(struct nb_files *f, const char *directory, struct nb_error *e)
 {
-    *f = (struct nb_files){.weights = -1, .lock = -1};
+    *f = (struct nb_files){.weights = -1, .jobs = -1, .lock = -1};
     f->directory = make_directory(AT_FDCWD, directory);
     if (f->directory < 0)
         return nb_fail(e, NB_E_store_failed, "the data directory %s cannot be opened: %m", directory);
     if (take_lock(f, directory, e))
         return -1;
     f->weights = make_directory(f->directory, "weights");
-    if (f->weights < 0 || fsync(f->directory))
-        return nb_fail(e, NB_E_store_failed, "there can be no weights in the data directory %s: %m", directory);
+    f->jobs = make_directory(f->directory, "jobs");
+    if (f->weights < 0 || f->jobs < 0 || fsync(f->directory))
+        return nb_fail(e, NB_E_store_failed, "nothing can be written in the data directory %s: %m", directory);
     return 0;
 }
 
 void nb_files_close(struct nb_files *f)
 {
-    int all[] = {f->weights, f->directory, f->lock};
-    for (int i = 0; i < 3; i++)
+    int all[] = {f->weights, f->jobs, f->directory, f->lock};
+    for (int i = 0; i < 4; i++)
         if (all[i] >= 0)
             close(all[i]);
-    *f = (struct nb_files){-1, -1, -1};
+    *f = (struct nb_files){-1, -1, -1, -1};
 }
 
 /* ---- one file -----------------------------------------------------------------------------------------------------

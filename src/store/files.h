@@ -7,7 +7,7 @@
 enum { NB_HASH_SIZE = 65 }; /* 64 hexadecimal digits and a NUL */
 
 struct nb_files {
-    int directory, weights, lock;
+    int directory, weights, jobs, lock;
 };
 
 /* Makes what is missing and takes the lock; store_failed if another process has it. */

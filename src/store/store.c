@@ -5,23 +5,13 @@
  * nobody names any more goes. `memory`: the catalog, held for moments; all that a graph in memory needs. */
 #include "store/store.h"
 #include "nabla/limits.h"
-#include "store/catalog.h"
-#include "store/database.h"
-#include "store/files.h"
+#include "store/parts.h"
 #include "wire/safetensors.h"
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum { MOST_BUILT = 1024 };
-
-struct nb_store {
-    struct nb_files files;
-    struct sqlite3 *database;
-    struct nb_catalog catalog;
-    pthread_mutex_t disk, memory;
-};
 
 /* ---- begin and end ------------------------------------------------------------------------------------------------
  */
@@ -46,7 +36,7 @@ static int open_parts(struct nb_store *s, const char *directory, struct nb_error
     s->database = nb_database_open(directory, e);
     if (!s->database || nb_database_each(s->database, remember, &s->catalog, e))
         return -1;
-    return nb_files_clean(&s->files, wanted, s->database, e);
+    return nb_files_clean(&s->files, wanted, s->database, e) || nb_parts_clean_journals(s, e) ? -1 : 0;
 }
 
 struct nb_store *nb_store_open(const char *directory, struct nb_error *e)
@@ -109,22 +99,32 @@ static struct nb_graph *build_from(const char *description, const struct nb_tens
     return g;
 }
 
+struct nb_graph *nb_parts_graph(struct nb_store *s, const char *description, const char *hash, struct nb_error *e)
+{
+    struct nb_arena a;
+    struct nb_tensors parameters = {0};
+    struct nb_graph *g = NULL;
+    void *bytes;
+    size_t n;
+    nb_arena_init(&a, 2 * (size_t)nb_limits.graph_memory); /* the file, its tensors */
+    a.limit = "graph_memory";
+    if (!nb_files_read(&s->files, hash, &a, &bytes, &n, e) && !nb_safetensors_read(bytes, n, &a, &parameters, e))
+        g = build_from(description, &parameters, e);
+    nb_arena_done(&a);
+    return g;
+}
+
 /* From the row and the file. */
 static struct nb_graph *build(struct nb_store *s, const char *name, struct nb_error *e)
 {
     struct nb_arena a;
     struct nb_entry info;
-    struct nb_tensors parameters = {0};
     struct nb_graph *g = NULL;
     char *description;
-    void *bytes;
-    size_t n;
-    nb_arena_init(&a, 3 * (size_t)nb_limits.graph_memory); /* the text, the file, its tensors */
+    nb_arena_init(&a, (size_t)nb_limits.graph_memory);
     a.limit = "graph_memory";
-    if (!nb_database_get(s->database, name, &a, &info, &description, e) &&
-        !nb_files_read(&s->files, info.parameters, &a, &bytes, &n, e) &&
-        !nb_safetensors_read(bytes, n, &a, &parameters, e))
-        g = build_from(description, &parameters, e);
+    if (!nb_database_get(s->database, name, &a, &info, &description, e))
+        g = nb_parts_graph(s, description, info.parameters, e);
     nb_arena_done(&a);
     return g;
 }
@@ -192,8 +192,7 @@ static void stamp(char text[25])
     strftime(text, 25, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &t));
 }
 
-/* Writes the parameters; their hash and count go into *info. */
-static int write_parameters(struct nb_store *s, const struct nb_tensors *l, struct nb_entry *info, struct nb_error *e)
+int nb_parts_write(struct nb_store *s, const struct nb_tensors *l, char hash[NB_HASH_SIZE], struct nb_error *e)
 {
     struct nb_arena a;
     void *bytes;
@@ -202,18 +201,23 @@ static int write_parameters(struct nb_store *s, const struct nb_tensors *l, stru
     a.limit = "graph_memory";
     int failed = nb_safetensors_write(l, NULL, 0, &a, &bytes, &n, e);
     if (!failed) {
-        nb_files_hash(bytes, n, info->parameters);
-        failed = nb_files_write(&s->files, info->parameters, bytes, n, e);
+        nb_files_hash(bytes, n, hash);
+        failed = nb_files_write(&s->files, hash, bytes, n, e);
     }
     nb_arena_done(&a);
-    info->parameter_count = 0;
-    for (size_t i = 0; i < l->n; i++)
-        info->parameter_count += nb_count(&l->v[i].t.shape);
     return failed;
 }
 
+static int64_t count(const struct nb_tensors *l)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < l->n; i++)
+        n += nb_count(&l->v[i].t.shape);
+    return n;
+}
+
 /* After a change. If the database cannot say, the next start finds what is left over. */
-static void drop_unnamed(struct nb_store *s, const char *hash)
+void nb_parts_drop(struct nb_store *s, const char *hash)
 {
     if (nb_database_names(s->database, hash) == 0)
         nb_files_remove(&s->files, hash);
@@ -229,13 +233,14 @@ static int keep(struct nb_store *s, struct nb_entry *info, struct nb_graph *g, s
     pthread_mutex_lock(&s->memory);
     int failed = nb_catalog_reserve(&s->catalog, e);
     pthread_mutex_unlock(&s->memory);
-    if (failed || write_parameters(s, nb_graph_parameters(g), &x, e))
+    if (failed || nb_parts_write(s, nb_graph_parameters(g), x.parameters, e))
         return -1;
+    x.parameter_count = count(nb_graph_parameters(g));
     if (nb_database_put(s->database, &x, nb_graph_text(g), e))
         return -1; /* the file stays: after an error of the disk the row may be there after all */
     publish(s, &x, g);
     if (info->revision && strcmp(info->parameters, x.parameters))
-        drop_unnamed(s, info->parameters);
+        nb_parts_drop(s, info->parameters);
     *info = x;
     return 0;
 }
@@ -327,7 +332,7 @@ static int remove_row(struct nb_store *s, const char *name, struct nb_error *e)
     g = nb_catalog_remove(&s->catalog, name);
     pthread_mutex_unlock(&s->memory);
     nb_graph_unref(g);
-    drop_unnamed(s, info.parameters);
+    nb_parts_drop(s, info.parameters);
     return 0;
 }
 
