@@ -13,4 +13,7 @@ int nb_team_size(void);
  * one has the helpers, the others work alone. */
 void nb_team_run(void (*part)(void *context, int slot, int i), void *context, int n);
 
+/* The calling thread gives way to others by so many steps of nice. Not undone. */
+void nb_give_way(int steps);
+
 #endif

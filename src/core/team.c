@@ -20,6 +20,14 @@ static struct {
     int next, n;
 } team = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
 
+/* On Linux a thread has a priority of its own. */
+void nb_give_way(int steps)
+{
+    id_t self = (id_t)syscall(SYS_gettid);
+    if (steps)
+        setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + steps);
+}
+
 /* Under the lock in, under the lock out. */
 static void do_parts(int slot)
 {
@@ -35,7 +43,7 @@ static void *help(void *p)
 {
     int slot = (int)(intptr_t)p;
     uint64_t seen = 0;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10);
+    nb_give_way(10);
     pthread_mutex_lock(&team.lock);
     while (!team.stop) {
         if (team.call == seen || !team.taken) {

@@ -2,7 +2,6 @@
 #include "http/handlers.h"
 #include "http/openapi.h"
 #include "http/options.h"
-#include "http/pool.h"
 #include "http/server.h"
 #include "nabla/blas.h"
 #include "nabla/limits.h"
@@ -37,6 +36,7 @@ static void put_links(struct nb_writer *w)
                                            {"backward", "/v1/backward"},
                                            {"loss", "/v1/loss"},
                                            {"check", "/v1/check"},
+                                           {"jobs", "/v1/jobs"},
                                            {"live", "/livez"},
                                            {"ready", "/readyz"},
                                            {"openapi", "/openapi.yaml"}};
@@ -54,7 +54,7 @@ int nb_op_getCard(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e
     nb_w_string_at(&w, "name", "nablad");
     nb_w_string_at(&w, "version", PACKAGE_VERSION);
     put_blas(&w);
-    nb_w_whole_at(&w, "workers", nb_pool_workers());
+    nb_w_whole_at(&w, "workers", nb_server_workers());
     nb_w_whole_at(&w, "pollers", nb_server_pollers());
     put_limits(&w);
     put_links(&w);

@@ -18,9 +18,15 @@ static void put_replay(struct nb_writer *w, const struct nb_asked *ask, size_t c
     nb_w_close(w, '}');
 }
 
-static int reply_json(struct nb_request *rq, const struct nb_asked *ask, const struct nb_verdicts *v,
-                      struct nb_reply *rp, struct nb_error *e)
+struct outcome {
+    const struct nb_asked *ask;
+    struct nb_verdicts v;
+};
+
+static int write_json(struct nb_request *rq, const void *result, struct nb_reply *rp, struct nb_error *e)
 {
+    const struct nb_asked *ask = ((const struct outcome *)result)->ask;
+    const struct nb_verdicts *v = &((const struct outcome *)result)->v;
     struct nb_writer w = nb_writer(rq->arena, e);
     nb_w_open(&w, '{');
     nb_w_verdicts(&w, v, ask->detail, ask->check.gradients_given ? &ask->check.gradients : NULL);
@@ -32,16 +38,17 @@ static int reply_json(struct nb_request *rq, const struct nb_asked *ask, const s
     return nb_reply_written(rp, &w);
 }
 
+static const struct nb_form forms[] = {{NB_JSON, write_json}, {NULL, NULL}};
+
 static int check(struct nb_request *rq, struct nb_reply *rp, struct nb_asked *ask, struct nb_error *e)
 {
-    static const char *const types[] = {NB_JSON, NULL};
-    struct nb_verdicts v = {0};
-    int type = nb_accept(rq, types, e);
-    if (type < 0 || nb_replay_compare(ask, rq->arena, e))
+    struct outcome o = {.ask = ask};
+    int form = nb_forms_accept(rq, forms, e);
+    if (form < 0 || nb_replay_compare(ask, rq->arena, e))
         return -1;
-    if (nb_check_run(ask->g, &ask->check, rq->arena, &v, e))
+    if (nb_check_run(ask->g, &ask->check, rq->arena, &o.v, e))
         return nb_terms_place(ask, e);
-    return reply_json(rq, ask, &v, rp, e);
+    return nb_forms_write(rq, forms, form, &o, rp, e);
 }
 
 int nb_op_checkGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)

@@ -374,7 +374,7 @@ struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error
     struct nb_asked *ask = nb_small(rq->arena, 1, sizeof *ask, e);
     if (!ask)
         return NULL;
-    *ask = (struct nb_asked){.check.run.seed = nb_seed_next()};
+    *ask = (struct nb_asked){.check = {.run.seed = nb_request_seed(rq), .watch = rq->watch}};
     int r = type ? read_safetensors(rq, verb, ask, e) : read_json(rq, verb, ask, e);
     return r ? NULL : ask;
 }

@@ -15,7 +15,7 @@ enum nb_phase {
 };
 
 struct nb_exchange {
-    struct nb_job job;
+    struct nb_task task;
     struct nb_request rq;
     struct nb_reply rp;
     struct nb_error e;
@@ -23,6 +23,8 @@ struct nb_exchange {
     struct MHD_Connection *connection;
     struct nb_deadline *deadline;
     enum nb_phase phase;
+    struct nb_watch watch; /* of long work that is waited for */
+    int64_t looked;        /* microseconds: when it last asked whether the client is there */
     atomic_bool abandoned; /* a worker still has it: it can be neither used nor freed */
     bool close;            /* after the reply */
     const char *uri;       /* as sent */

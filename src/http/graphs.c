@@ -6,7 +6,7 @@
 
 struct nb_graph *nb_stored_graph(struct nb_request *rq, struct nb_entry *info, struct nb_error *e)
 {
-    struct nb_graph *g = nb_store_get(rq->store, rq->path[0], info, e);
+    struct nb_graph *g = rq->snapshot ? nb_graph_ref(rq->snapshot) : nb_store_get(rq->store, rq->path[0], info, e);
     return g && !nb_keep_graph(rq, g, e) ? g : NULL;
 }
 

@@ -1,6 +1,7 @@
 /* guard.c - what is refused, in the order of the checks: target, version, headers, framing, host. */
 #include "http/guard.h"
 #include "http/options.h"
+#include "http/reply.h"
 #include "http/uri.h"
 #include <string.h>
 #include <strings.h>
@@ -76,6 +77,8 @@ static const char **place_of(struct nb_headers *h, const char *name, size_t n, i
         {"Content-Length", &h->length, &h->lengths},
         {"Transfer-Encoding", &h->coding, &h->codings},
         {"If-Match", &h->if_match, &h->others},
+        {"Last-Event-ID", &h->last_event, &h->others},
+        {"Prefer", &h->prefer, &h->others},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == n && !strncasecmp(known[i].name, name, n)) {
@@ -97,6 +100,7 @@ static enum MHD_Result see(void *p, enum MHD_ValueKind kind, const char *name, s
     if (place) {
         *place = value ? value : "";
         ++*count;
+        h->respond_async |= place == &h->prefer && nb_prefers(*place, "respond-async");
     }
     return MHD_YES;
 }

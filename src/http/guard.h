@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 struct nb_headers {
-    const char *accept, *content_type, *if_match, *host; /* NULL: not there */
+    const char *accept, *content_type, *if_match, *last_event, *prefer, *host; /* NULL: not there */
     const char *length, *coding;
     int hosts, lengths, codings, others;
-    bool bad_name, bad_value;
+    bool bad_name, bad_value, respond_async;
 };
 
 /* Reads --hosts and --bind; once, at start. */

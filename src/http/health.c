@@ -1,6 +1,5 @@
 /* health.c - probes. They look at nothing that could wait. */
 #include "http/handlers.h"
-#include "http/pool.h"
 #include "http/server.h"
 
 int nb_op_getLive(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
@@ -14,7 +13,7 @@ int nb_op_getLive(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e
 int nb_op_getReady(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
     struct nb_writer w = nb_writer(rq->arena, e);
-    bool store = rq->store != NULL, accepting = nb_server_ready(), workers = nb_pool_workers() > 0;
+    bool store = rq->store != NULL, accepting = nb_server_ready(), workers = nb_server_workers() > 0;
     bool ready = store && accepting && workers;
     nb_w_open(&w, '{');
     nb_w_bool_at(&w, "ready", ready);

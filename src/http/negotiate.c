@@ -1,4 +1,4 @@
-/* negotiate.c - Accept and Content-Type (RFC 9110, 12.5.1 and 8.3). */
+/* negotiate.c - Accept and Content-Type (RFC 9110, 12.5.1 and 8.3), Prefer (RFC 7240), and results in several forms. */
 #include "http/reply.h"
 #include <stdlib.h>
 #include <string.h>
@@ -110,4 +110,59 @@ int nb_content(const struct nb_request *rq, const char *const *types, struct nb_
     if (!*came)
         return nb_fail(e, NB_E_unsupported_media, "Content-Type is missing; the body may be %s", list);
     return nb_fail(e, NB_E_unsupported_media, "the body may be %s, not %.100s", list, came);
+}
+
+/* ---- Prefer ------------------------------------------------------------------------------------------------------ */
+
+/* Behind the element of a list that begins here: a comma in quotes is part of it. */
+static const char *element_end(const char *p)
+{
+    for (bool quoted = false; *p && (quoted || *p != ','); p++) {
+        if (quoted && *p == '\\' && p[1])
+            p++;
+        else
+            quoted ^= *p == '"';
+    }
+    return p;
+}
+
+bool nb_prefers(const char *prefer, const char *preference)
+{
+    size_t n = strlen(preference);
+    for (const char *p = prefer; *p; p = element_end(p)) {
+        p += strspn(p, " \t,");
+        const char *rest = skip_blanks(p + strcspn(p, " \t,;="));
+        if (!strncasecmp(p, preference, n) && strcspn(p, " \t,;=") == n && *rest != '=')
+            return true;
+    }
+    return false;
+}
+
+/* ---- forms ------------------------------------------------------------------------------------------------------- */
+
+int nb_forms_accept(const struct nb_request *rq, const struct nb_form *forms, struct nb_error *e)
+{
+    const char *types[NB_MAX_FORMS + 1] = {NULL};
+    for (int i = 0; forms[i].type; i++)
+        types[i] = forms[i].type;
+    return nb_accept(rq, types, e);
+}
+
+int nb_forms_write(struct nb_request *rq, const struct nb_form *forms, int i, const void *result, struct nb_reply *rp,
+                   struct nb_error *e)
+{
+    rp->vary = forms[1].type != NULL;
+    if (forms[i].write(rq, result, rp, e))
+        return -1;
+    for (int k = 0; rq->every_form && forms[k].type; k++) {
+        if (k == i)
+            continue;
+        if (!(rp->another = nb_small(rq->arena, 1, sizeof *rp->another, e)))
+            return -1;
+        rp = rp->another;
+        *rp = (struct nb_reply){.status = 200};
+        if (forms[k].write(rq, result, rp, e))
+            return -1;
+    }
+    return 0;
 }

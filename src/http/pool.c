@@ -1,6 +1,7 @@
 /* pool.c - workers and their queue: one lock, held for a few pointers only. */
 #include "http/pool.h"
 #include "nabla/limits.h"
+#include "nabla/team.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,164 +9,181 @@
 
 struct worker {
     pthread_t thread;
-    struct nb_job *job; /* what it runs now */
+    struct nb_pool *pool;
+    struct nb_task *task; /* what it runs now */
 };
 
-static struct {
+struct nb_pool {
     pthread_mutex_t lock;
     pthread_cond_t work, quiet;
-    struct nb_job *first, **last;
+    struct nb_task *first, **last;
     int64_t waiting;
-    int busy; /* workers with a job, until its finish has returned */
+    int busy; /* workers with a task, until its finish has returned */
     bool closed;
     struct worker *workers;
-    int n;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .last = &pool.first};
+    int n, nice;
+};
 
-static struct nb_job *take(void)
+static struct nb_task *take(struct nb_pool *p)
 {
-    struct nb_job *j = pool.first;
-    pool.first = j->next;
-    if (!pool.first)
-        pool.last = &pool.first;
-    pool.waiting--;
-    return j;
+    struct nb_task *t = p->first;
+    p->first = t->next;
+    if (!p->first)
+        p->last = &p->first;
+    p->waiting--;
+    return t;
 }
 
-static struct nb_job *next_job(struct worker *w)
+static struct nb_task *next_task(struct worker *w)
 {
-    pthread_mutex_lock(&pool.lock);
-    while (!pool.first && !pool.closed)
-        pthread_cond_wait(&pool.work, &pool.lock);
-    w->job = pool.first ? take() : NULL;
-    if (w->job) {
-        w->job->state = NB_JOB_RUNNING;
-        pool.busy++;
+    struct nb_pool *p = w->pool;
+    pthread_mutex_lock(&p->lock);
+    while (!p->first && !p->closed)
+        pthread_cond_wait(&p->work, &p->lock);
+    w->task = p->first ? take(p) : NULL;
+    if (w->task) {
+        w->task->state = NB_TASK_RUNNING;
+        p->busy++;
     }
-    pthread_mutex_unlock(&pool.lock);
-    return w->job;
+    pthread_mutex_unlock(&p->lock);
+    return w->task;
 }
 
-/* True if the job is still ours to finish. */
+/* True if the task is still ours to finish. */
 static bool claim(struct worker *w)
 {
-    pthread_mutex_lock(&pool.lock);
-    bool ours = w->job->state == NB_JOB_RUNNING;
+    struct nb_pool *p = w->pool;
+    pthread_mutex_lock(&p->lock);
+    bool ours = w->task->state == NB_TASK_RUNNING;
     if (ours)
-        w->job->state = NB_JOB_FINISHED;
-    w->job = NULL;
-    pthread_mutex_unlock(&pool.lock);
+        w->task->state = NB_TASK_FINISHED;
+    w->task = NULL;
+    pthread_mutex_unlock(&p->lock);
     return ours;
 }
 
-static void rest(void)
+static void rest(struct nb_pool *p)
 {
-    pthread_mutex_lock(&pool.lock);
-    pool.busy--;
-    pthread_cond_broadcast(&pool.quiet);
-    pthread_mutex_unlock(&pool.lock);
+    pthread_mutex_lock(&p->lock);
+    p->busy--;
+    pthread_cond_broadcast(&p->quiet);
+    pthread_mutex_unlock(&p->lock);
 }
 
-static void *work(void *p)
+static void *work(void *self)
 {
-    struct worker *w = p;
-    for (struct nb_job *j; (j = next_job(w));) {
-        j->run(j);
+    struct worker *w = self;
+    nb_give_way(w->pool->nice);
+    for (struct nb_task *t; (t = next_task(w));) {
+        t->run(t);
         if (claim(w)) {
-            j->finish(j);
-            rest();
+            t->finish(t);
+            rest(w->pool);
         }
     }
     return NULL;
 }
 
-int nb_pool_start(int workers, struct nb_error *e)
+static struct nb_pool *make(int threads, int nice, struct nb_error *e)
 {
     pthread_condattr_t monotonic;
+    struct nb_pool *p = calloc(1, sizeof *p);
+    if (!p || !(p->workers = calloc((size_t)threads, sizeof *p->workers)))
+        return free(p), nb_fail_memory(e), NULL;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool.quiet, &monotonic);
-    pool.workers = calloc((size_t)workers, sizeof *pool.workers);
-    if (!pool.workers)
-        return nb_fail_memory(e);
-    for (; pool.n < workers; pool.n++)
-        if (pthread_create(&pool.workers[pool.n].thread, NULL, work, &pool.workers[pool.n]))
-            return nb_fail(e, NB_E_internal, "only %d of %d workers could be started", pool.n, workers);
-    return 0;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->work, NULL);
+    pthread_cond_init(&p->quiet, &monotonic);
+    p->last = &p->first;
+    p->nice = nice;
+    return p;
 }
 
-int nb_pool_workers(void)
+struct nb_pool *nb_pool_new(int threads, int nice, struct nb_error *e)
 {
-    return pool.n;
-}
-
-bool nb_pool_submit(struct nb_job *j)
-{
-    pthread_mutex_lock(&pool.lock);
-    bool room = !pool.closed && pool.waiting < nb_limits.queue;
-    if (room) {
-        j->begin(j);
-        j->next = NULL;
-        j->state = NB_JOB_QUEUED;
-        *pool.last = j;
-        pool.last = &j->next;
-        pool.waiting++;
+    struct nb_pool *p = make(threads, nice, e);
+    for (; p && p->n < threads; p->n++) {
+        struct worker *w = &p->workers[p->n];
+        w->pool = p;
+        if (pthread_create(&w->thread, NULL, work, w))
+            return nb_fail(e, NB_E_internal, "only %d of %d workers could be started", p->n, threads), NULL;
     }
-    pthread_mutex_unlock(&pool.lock);
+    return p;
+}
+
+int nb_pool_threads(const struct nb_pool *p)
+{
+    return p->n;
+}
+
+bool nb_pool_submit(struct nb_pool *p, struct nb_task *t)
+{
+    pthread_mutex_lock(&p->lock);
+    bool room = !p->closed && p->waiting < nb_limits.queue;
+    if (room) {
+        t->begin(t);
+        t->next = NULL;
+        t->state = NB_TASK_QUEUED;
+        *p->last = t;
+        p->last = &t->next;
+        p->waiting++;
+    }
+    pthread_mutex_unlock(&p->lock);
     if (room)
-        pthread_cond_signal(&pool.work);
+        pthread_cond_signal(&p->work);
     return room;
 }
 
-bool nb_pool_closed(void)
+bool nb_pool_closed(struct nb_pool *p)
 {
-    pthread_mutex_lock(&pool.lock);
-    bool closed = pool.closed;
-    pthread_mutex_unlock(&pool.lock);
+    pthread_mutex_lock(&p->lock);
+    bool closed = p->closed;
+    pthread_mutex_unlock(&p->lock);
     return closed;
 }
 
-static void wait_quiet(int seconds)
+static void wait_quiet(struct nb_pool *p, int seconds)
 {
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += seconds;
-    while ((pool.first || pool.busy) && pthread_cond_timedwait(&pool.quiet, &pool.lock, &end) != ETIMEDOUT)
+    while ((p->first || p->busy) && pthread_cond_timedwait(&p->quiet, &p->lock, &end) != ETIMEDOUT)
         ;
 }
 
-/* Calls abandon for all jobs that have not finished, and forgets them; true if one of them is running. */
-static bool abandon_all(void)
+/* Calls abandon for all tasks that have not finished, and forgets them; true if one of them is running. */
+static bool abandon_all(struct nb_pool *p)
 {
     bool running = false;
-    for (int i = 0; i < pool.n; i++) {
-        struct nb_job *j = pool.workers[i].job;
-        if (!j || j->state != NB_JOB_RUNNING)
+    for (int i = 0; i < p->n; i++) {
+        struct nb_task *t = p->workers[i].task;
+        if (!t || t->state != NB_TASK_RUNNING)
             continue;
         running = true;
-        pool.busy--;
-        j->state = NB_JOB_ABANDONED;
-        j->abandon(j);
+        p->busy--;
+        t->state = NB_TASK_ABANDONED;
+        t->abandon(t);
     }
-    while (pool.first) {
-        struct nb_job *j = take();
-        j->state = NB_JOB_ABANDONED;
-        j->abandon(j);
+    while (p->first) {
+        struct nb_task *t = take(p);
+        t->state = NB_TASK_ABANDONED;
+        t->abandon(t);
     }
     return running;
 }
 
-bool nb_pool_stop(int seconds)
+bool nb_pool_stop(struct nb_pool *p, int seconds)
 {
-    pthread_mutex_lock(&pool.lock);
-    pool.closed = true;
-    pthread_cond_broadcast(&pool.work);
-    wait_quiet(seconds);
-    bool running = abandon_all();
-    while (pool.busy) /* between run and the end of finish */
-        pthread_cond_wait(&pool.quiet, &pool.lock);
-    pthread_mutex_unlock(&pool.lock);
-    for (int i = 0; i < pool.n && !running; i++)
-        pthread_join(pool.workers[i].thread, NULL);
+    pthread_mutex_lock(&p->lock);
+    p->closed = true;
+    pthread_cond_broadcast(&p->work);
+    wait_quiet(p, seconds);
+    bool running = abandon_all(p);
+    while (p->busy) /* between run and the end of finish */
+        pthread_cond_wait(&p->quiet, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->n && !running; i++)
+        pthread_join(p->workers[i].thread, NULL);
     return !running;
 }

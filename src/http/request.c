@@ -1,5 +1,6 @@
 /* request.c - what belongs to one request. */
 #include "http/request.h"
+#include "http/decode.h"
 #include "graph/graph.h"
 #include <string.h>
 
@@ -44,6 +45,14 @@ int nb_keep_json(struct nb_request *rq, json_t *j, struct nb_error *e)
 int nb_keep_graph(struct nb_request *rq, struct nb_graph *g, struct nb_error *e)
 {
     return nb_when_done(rq, drop_graph, g, e);
+}
+
+struct nb_seed nb_request_seed(struct nb_request *rq)
+{
+    if (!rq->seeded)
+        rq->seed = nb_seed_next();
+    rq->seeded = true;
+    return rq->seed;
 }
 
 const char *nb_query(const struct nb_request *rq, const char *name)

@@ -3,7 +3,9 @@
  * A handler takes all memory from rq->arena and cleans nothing up: what is not memory is handed to nb_when_done. */
 #ifndef NABLA_REQUEST_H
 #define NABLA_REQUEST_H
+#include "check/watch.h"
 #include "nabla/arena.h"
+#include "nabla/rng.h"
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -21,15 +23,22 @@ struct nb_request {
     const struct nb_route *route;
     struct nb_store *store;
     struct nb_arena *arena;
+    const char *target;               /* as sent: path and query */
     const char *path[NB_PATH_VALUES]; /* the values of {...}, decoded */
     struct nb_pair *query;            /* decoded, in order, no name twice */
     size_t nquery;
-    const char *accept, *content_type, *if_match; /* headers; NULL: not there */
-    char *body;                                   /* body_size bytes and one NUL */
+    const char *accept, *content_type, *if_match, *last_event; /* headers; NULL: not there */
+    bool respond_async;                                        /* Prefer: respond-async */
+    char *body;                                                /* body_size bytes and one NUL */
     size_t body_size;
     char id[20];
     bool on_worker;
     void *state; /* what a handler that returned NB_TO_WORKER keeps for its second call */
+    /* Of long work: */
+    const struct nb_watch *watch; /* or NULL */
+    struct nb_graph *snapshot;    /* stands for the stored graph of the path; NULL: ask the store */
+    struct nb_seed seed;          /* see nb_request_seed */
+    bool seeded, every_form;      /* the reply comes in all its forms */
     struct nb_done *done;
 };
 
@@ -39,8 +48,18 @@ struct nb_reply {
     const void *body; /* in the arena, or constant */
     size_t size;
     const char *location, *etag, *allow;
-    bool retry; /* Retry-After */
-    bool vary;  /* another Accept, another body */
+    bool retry;               /* Retry-After */
+    bool vary;                /* another Accept, another body */
+    bool preferred;           /* respond-async was honoured */
+    struct nb_reply *another; /* the same in another form, for every_form */
+    struct nb_pieces *pieces; /* instead of a body: it comes bit by bit */
+};
+
+/* A body without an end in sight. */
+enum { NB_PAUSED = 0, NB_END = -1, NB_BROKEN = -2 };
+struct nb_pieces {
+    /* Fills buf, on a polling thread: its size; NB_PAUSED after nb_pause; NB_END; NB_BROKEN: nobody listens. */
+    ptrdiff_t (*next)(struct nb_pieces *p, char *buf, size_t n);
 };
 
 /* 0, -1 with the error set, or NB_TO_WORKER: call me again on a worker, this is too much for a polling thread. */
@@ -53,6 +72,16 @@ int nb_when_done(struct nb_request *rq, void (*f)(void *), void *p, struct nb_er
 int nb_keep_json(struct nb_request *rq, json_t *j, struct nb_error *e);           /* json_decref */
 int nb_keep_graph(struct nb_request *rq, struct nb_graph *g, struct nb_error *e); /* nb_graph_unref */
 void nb_run_done(struct nb_request *rq);
+
+/* The seed of a request that brings none: the same whenever it is asked for. */
+struct nb_seed nb_request_seed(struct nb_request *rq);
+
+/* From nb_pieces.next: nothing is asked of it until nb_resume, from any thread. Both under one lock of the caller: a
+ * resume that comes before its pause is lost. */
+void nb_pause(struct nb_request *rq);
+void nb_resume(struct nb_request *rq);
+/* The client has closed the connection. For requests that are paused or with a worker. */
+bool nb_gone(const struct nb_request *rq);
 
 /* The value of a query parameter, or NULL. */
 const char *nb_query(const struct nb_request *rq, const char *name);

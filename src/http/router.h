@@ -5,7 +5,7 @@
 #include "http/uri.h"
 #include <stdio.h>
 
-enum nb_where { NB_INLINE, NB_WORKER, NB_EITHER };
+enum nb_where { NB_INLINE, NB_WORKER, NB_EITHER, NB_LONG };
 
 struct nb_route {
     const char *method, *path, *operation;

@@ -1,13 +1,17 @@
-/* server.c - the only file that talks to the HTTP library about requests: reading, judging, running, answering. */
+/* server.c - requests as the HTTP library brings them: reading, judging, running. */
 #include "http/server.h"
+#include "http/answer.h"
+#include "http/defer.h"
+#include "http/events.h"
 #include "http/exchange.h"
+#include "http/foreman.h"
 #include "http/guard.h"
 #include "http/listen.h"
 #include "http/log.h"
 #include "http/options.h"
-#include "http/problem.h"
 #include "http/router.h"
 #include "nabla/limits.h"
+#include "nabla/team.h"
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +24,9 @@ enum {
     INLINE_BODY = 64 << 10, /* bytes of a body that a polling thread reads itself: some tens of microseconds */
     /* The library clears all of it after each request, so more costs time and memory in every connection. Half of it is
      * the largest piece of a body. */
-    CONNECTION_BUFFER = 32 << 10
+    CONNECTION_BUFFER = 32 << 10,
+    LONG_NICE = 5,         /* how far long work gives way to the workers */
+    LOOK_EVERY_US = 100000 /* whether the client of long work is still there */
 };
 
 static struct {
@@ -29,117 +35,65 @@ static struct {
     char url[320];
     int pollers;
     atomic_bool unready, stopping;
+    /* Requests; long ones that are waited for; long ones that become jobs, so that they need not wait for the former.
+     */
+    struct nb_pool *workers, *waited, *desk;
 } server;
-
-/* ---- the reply -------------------------------------------------------------------------------------------------- */
-
-static void add(struct MHD_Response *r, const char *name, const char *value)
-{
-    if (value)
-        MHD_add_response_header(r, name, value);
-}
-
-static struct MHD_Response *make_response(struct nb_exchange *x)
-{
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(x->rp.size, (void *)(uintptr_t)x->rp.body, MHD_RESPMEM_PERSISTENT);
-    if (!r)
-        return NULL;
-    add(r, "Content-Type", x->rp.type);
-    add(r, "Location", x->rp.location);
-    add(r, "ETag", x->rp.etag);
-    add(r, "Allow", x->rp.allow);
-    add(r, "Retry-After", x->rp.retry ? "1" : NULL);
-    add(r, "X-Request-Id", x->e.code ? x->rq.id : NULL);
-    add(r, "Vary", x->rp.vary ? "Accept" : NULL);
-    add(r, "Connection", x->close || atomic_load_explicit(&server.stopping, memory_order_relaxed) ? "close" : NULL);
-    return r;
-}
 
 static enum MHD_Result answer(struct nb_exchange *x)
 {
-    if (x->e.code) {
-        nb_run_done(&x->rq);
-        nb_arena_reset(&x->arena, SIZE_MAX);
-        nb_problem(&x->e, x->rq.id, &x->arena, &x->rp);
-    }
-    struct MHD_Response *r = make_response(x);
-    if (!r)
-        return MHD_NO;
-    nb_deadline_reply(x->deadline, x->rp.size);
-    x->phase = NB_SENDING;
-    enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)x->rp.status, r);
-    MHD_destroy_response(r);
-    return queued;
-}
-
-/* The worker still has the exchange, so the reply must not look at it. */
-static enum MHD_Result answer_abandoned(struct MHD_Connection *c)
-{
-    static const char body[] =
-        "{\"type\":\"/v1/errors/stopping\",\"title\":\"The service is stopping\",\"status\":503,"
-        "\"code\":\"stopping\",\"detail\":\"the service stops and cannot wait for this request\"}\n";
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(sizeof body - 1, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
-    if (!r)
-        return MHD_NO;
-    add(r, "Content-Type", "application/problem+json");
-    add(r, "Retry-After", "1");
-    add(r, "Connection", "close");
-    enum MHD_Result queued = MHD_queue_response(c, 503, r);
-    MHD_destroy_response(r);
-    return queued;
+    return nb_answer(x, atomic_load_explicit(&server.stopping, memory_order_relaxed));
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 /* True: done, one way or the other. False: it wants a worker. */
-static bool run_handler(struct nb_exchange *x)
+static bool run_handler(struct nb_exchange *x, nb_handler *handler)
 {
-    int r = x->rq.route->handler(&x->rq, &x->rp, &x->e);
+    int r = handler(&x->rq, &x->rp, &x->e);
     if (r < 0 && !x->e.code)
         nb_fail(&x->e, NB_E_internal, "%s failed without saying why", x->rq.route->operation);
     return r <= 0 || x->e.code;
 }
 
-static struct nb_exchange *of_job(struct nb_job *j)
+static struct nb_exchange *of_task(struct nb_task *t)
 {
-    return (struct nb_exchange *)((char *)j - offsetof(struct nb_exchange, job));
+    return (struct nb_exchange *)((char *)t - offsetof(struct nb_exchange, task));
 }
 
-static void begin_job(struct nb_job *j)
+static void begin_task(struct nb_task *t)
 {
-    struct nb_exchange *x = of_job(j);
+    struct nb_exchange *x = of_task(t);
     x->phase = NB_WAITING;
     x->rq.on_worker = true;
     nb_deadline_none(x->deadline);
     MHD_suspend_connection(x->connection);
 }
 
-static void run_job(struct nb_job *j)
+static void run_task(struct nb_task *t)
 {
-    struct nb_exchange *x = of_job(j);
-    if (!run_handler(x))
+    struct nb_exchange *x = of_task(t);
+    if (!run_handler(x, x->rq.route->handler))
         nb_fail(&x->e, NB_E_internal, "%s cannot be content with a worker", x->rq.route->operation);
 }
 
-static void finish_job(struct nb_job *j)
+static void finish_task(struct nb_task *t)
 {
-    MHD_resume_connection(of_job(j)->connection);
+    MHD_resume_connection(of_task(t)->connection);
 }
 
-static void abandon_job(struct nb_job *j)
+static void abandon_task(struct nb_task *t)
 {
-    atomic_store(&of_job(j)->abandoned, true);
-    MHD_resume_connection(of_job(j)->connection);
+    atomic_store(&of_task(t)->abandoned, true);
+    MHD_resume_connection(of_task(t)->connection);
 }
 
-static enum MHD_Result to_worker(struct nb_exchange *x)
+static enum MHD_Result submit(struct nb_exchange *x, struct nb_pool *pool, void (*run)(struct nb_task *t))
 {
-    x->job = (struct nb_job){.begin = begin_job, .run = run_job, .finish = finish_job, .abandon = abandon_job};
-    if (nb_pool_submit(&x->job))
+    x->task = (struct nb_task){.begin = begin_task, .run = run, .finish = finish_task, .abandon = abandon_task};
+    if (nb_pool_submit(pool, &x->task))
         return MHD_YES;
-    if (nb_pool_closed())
+    if (nb_pool_closed(pool))
         nb_fail(&x->e, NB_E_stopping, "the service is stopping and takes no more work");
     else {
         nb_fail(&x->e, NB_E_busy, "all workers are busy and the queue is full");
@@ -148,14 +102,52 @@ static enum MHD_Result to_worker(struct nb_exchange *x)
     return answer(x);
 }
 
+/* ---- long work ----------------------------------------------------------------------------------------------------
+ */
+
+/* Is anybody waiting for this still? */
+static bool still_wanted(void *context, const struct nb_progress *p)
+{
+    struct nb_exchange *x = context;
+    int64_t now = nb_now_us();
+    (void)p;
+    if (atomic_load_explicit(&x->abandoned, memory_order_relaxed))
+        return false;
+    if (now - x->looked < LOOK_EVERY_US)
+        return true;
+    x->looked = now;
+    return !nb_gone(&x->rq);
+}
+
+static void run_waited(struct nb_task *t)
+{
+    struct nb_exchange *x = of_task(t);
+    x->watch = (struct nb_watch){.context = x, .go_on = still_wanted};
+    x->rq.watch = &x->watch;
+    x->looked = nb_now_us();
+    run_task(t);
+}
+
+static void run_deferred(struct nb_task *t)
+{
+    run_handler(of_task(t), nb_defer);
+}
+
+static enum MHD_Result run_long(struct nb_exchange *x)
+{
+    return x->rq.respond_async ? submit(x, server.desk, run_deferred) : submit(x, server.waited, run_waited);
+}
+
 static enum MHD_Result run(struct nb_exchange *x)
 {
     if (x->e.code)
         return answer(x);
     enum nb_where where = x->rq.route->where;
+    if (where == NB_LONG)
+        return run_long(x);
     if (where == NB_WORKER || (where == NB_EITHER && x->rq.body_size > INLINE_BODY))
-        return to_worker(x);
-    return run_handler(x) ? answer(x) : to_worker(x);
+        return submit(x, server.workers, run_task);
+    return run_handler(x, x->rq.route->handler) ? answer(x) : submit(x, server.workers, run_task);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
@@ -171,6 +163,8 @@ static int note_headers(struct nb_exchange *x, const struct nb_headers *h)
     x->rq.accept = kept(x, h->accept);
     x->rq.content_type = kept(x, h->content_type);
     x->rq.if_match = kept(x, h->if_match);
+    x->rq.last_event = kept(x, h->last_event);
+    x->rq.respond_async = h->respond_async;
     x->chunked = h->coding != NULL;
     x->length = h->length ? strtoull(h->length, NULL, 10) : 0;
     return x->e.code ? -1 : 0;
@@ -222,7 +216,7 @@ static enum MHD_Result on_access(void *unused, struct MHD_Connection *c, const c
     if (!x)
         return MHD_NO;
     if (atomic_load_explicit(&x->abandoned, memory_order_relaxed))
-        return answer_abandoned(c);
+        return nb_answer_abandoned(c);
     if (x->phase == NB_FRESH)
         return begin(x, method, version);
     if (*n) {
@@ -248,6 +242,7 @@ static void *on_target(void *unused, const char *uri, struct MHD_Connection *c)
     x->uri = nb_strdup(&x->arena, uri, &x->e);
     if (!x->uri)
         x->uri = "";
+    x->rq.target = x->uri;
     if (nb_options.log_requests) {
         snprintf(x->target, sizeof x->target, "%s", uri);
         x->started = nb_now_us();
@@ -325,10 +320,30 @@ static int cores(void)
     return n > 0 ? n : 1;
 }
 
-int nb_server_start(struct nb_store *store, struct nb_error *e)
+/* Five times a second. */
+static void tick(void)
+{
+    nb_exchange_trim();
+    nb_events_tick();
+}
+
+static int start_threads(struct nb_error *e)
 {
     int workers = nb_options.workers ? (int)nb_options.workers : cores();
+    int waited = nb_options.long_workers ? (int)nb_options.long_workers : 2 * cores();
     server.pollers = nb_options.pollers ? (int)nb_options.pollers : cores() > 1 ? 2 : 1;
+    if (nb_team_start(cores() - 1, e))
+        return -1;
+    server.workers = nb_pool_new(workers, 0, e);
+    server.waited = nb_pool_new(waited, LONG_NICE, e);
+    server.desk = nb_pool_new(1, LONG_NICE, e);
+    if (e->code || nb_foreman_start(server.store, (int)nb_options.job_workers, e))
+        return -1;
+    return nb_deadlines_start(tick, e);
+}
+
+int nb_server_start(struct nb_store *store, struct nb_error *e)
+{
     server.store = store;
     nb_router_start();
     if (nb_guard_start(e))
@@ -336,12 +351,17 @@ int nb_server_start(struct nb_store *store, struct nb_error *e)
     int fd = nb_listen(server.url, sizeof server.url, e);
     if (fd < 0)
         return -1;
-    return nb_pool_start(workers, e) || nb_deadlines_start(nb_exchange_trim, e) || start_daemon(fd, e) ? -1 : 0;
+    return start_threads(e) || start_daemon(fd, e) ? -1 : 0;
 }
 
 const char *nb_server_url(void)
 {
     return server.url;
+}
+
+int nb_server_workers(void)
+{
+    return nb_pool_threads(server.workers);
 }
 
 int nb_server_pollers(void)
@@ -367,6 +387,13 @@ static void wait_for_none(int seconds)
         nanosleep(&tick, NULL);
 }
 
+/* At least a moment, however late it is. */
+static int seconds_until(int64_t end, int least)
+{
+    int left = (int)((end - nb_now_us()) / 1000000);
+    return left > least ? left : least;
+}
+
 bool nb_server_stop(void)
 {
     int64_t end = nb_now_us() + nb_options.stop_seconds * 1000000;
@@ -375,10 +402,16 @@ bool nb_server_stop(void)
     int fd = MHD_quiesce_daemon(server.daemon);
     if (fd >= 0)
         close(fd);
-    bool all = nb_pool_stop((int)nb_options.stop_seconds);
-    int left = (int)((end - nb_now_us()) / 1000000);
-    wait_for_none(left > 1 ? left : 1);
+    nb_events_stop();
+    struct nb_pool *pools[] = {server.workers, server.desk, server.waited};
+    bool all = true;
+    for (int i = 0; i < 3; i++)
+        all &= nb_pool_stop(pools[i], seconds_until(end, 0));
+    all &= nb_foreman_stop(seconds_until(end, 1));
+    wait_for_none(seconds_until(end, 1));
     nb_deadlines_stop();
     MHD_stop_daemon(server.daemon);
+    if (all)
+        nb_team_stop();
     return all;
 }

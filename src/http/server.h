@@ -10,6 +10,7 @@ struct nb_store;
 int nb_server_start(struct nb_store *store, struct nb_error *e);
 /* "http://127.0.0.1:8080" */
 const char *nb_server_url(void);
+int nb_server_workers(void);
 int nb_server_pollers(void);
 
 /* From now on not ready. */
