@@ -180,8 +180,9 @@ static void sum_up(struct nb_checker *k)
         f->complex_evaluations += k->oracle[i].complexes;
         f->double_evaluations += k->oracle[i].reals;
     }
-    f->rho = k->rho > 0 ? k->rho : nb_graph_dtype(k->g) == NB_F32 ? NB_RHO_FLOAT : NB_RHO;
-    f->r_max = k->r_max > 0 ? k->r_max : nb_graph_dtype(k->g) == NB_F32 ? NB_R_MAX_FLOAT : NB_R_MAX;
+    double eps = nb_graph_dtype(k->g) == NB_F32 ? 0x1p-23 : 0x1p-52;
+    f->rho = nb_rho(k->rho, eps);
+    f->r_max = nb_r_max(k->r_max, eps);
 }
 
 /* What was judged so far is the shadow: our own gradients in double. */

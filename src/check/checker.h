@@ -15,7 +15,8 @@ struct nb_leaf { /* one tensor asked about */
     double slope, reach, largest;
     bool refused;      /* holds values of a finite set: the forward refuses others */
     bool contradicted; /* sampled: a direction says that some entry is wrong */
-    int confirmed;     /* wrong entries looked at again through the whole graph */
+    int looked_at;     /* wrong entries, through the whole graph */
+    bool doubted;      /* one of them was not wrong after all */
     double *noise;     /* float32: per entry, what rounding does to the gradient; or NULL */
     struct nb_checked *out;
 };

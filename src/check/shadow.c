@@ -104,7 +104,7 @@ int nb_judge_float(struct nb_checker *k, struct nb_error *e)
         if (k->leaf[i].out->reason == NB_WHY_shape)
             continue;
         forget(k->leaf[i].out);
-        k->leaf[i].confirmed = 0;
+        k->leaf[i].looked_at = 0;
         if (nb_judge_leaf(k, &k->leaf[i], e))
             return -1;
     }

@@ -85,9 +85,8 @@ static struct nb_ruling sharper(const struct nb_entry *x)
 struct nb_ruling nb_judge(const struct nb_entry *x)
 {
     struct nb_ruling r = sharper(x);
-    bool single = x->eps > 1e-10, moved = (!x->no_z && x->z.moved) || (!x->no_d && x->d.moved);
-    double rho = x->rho > 0 ? x->rho : single ? NB_RHO_FLOAT : NB_RHO;
-    double r_max = x->r_max > 0 ? x->r_max : single ? NB_R_MAX_FLOAT : NB_R_MAX;
+    bool moved = (!x->no_z && x->z.moved) || (!x->no_d && x->d.moved);
+    double rho = nb_rho(x->rho, x->eps), r_max = nb_r_max(x->r_max, x->eps);
     double a = x->candidate, d = fabs(a - r.value), m = larger(a, r.value);
     double near = rho * m + r.bar, far = near + x->q + 8 * x->eps * x->reach + 16 * x->noise;
     r.error = !isfinite(a) ? INFINITY : m > 0 ? d / m : 0;

@@ -9,6 +9,16 @@
 #define NB_R_MAX 1e-3     /* least power of a verdict "right" */
 #define NB_R_MAX_FLOAT 1e-2
 
+/* What is asked for, or the default for a candidate of this precision. */
+static inline double nb_rho(double asked, double eps)
+{
+    return asked > 0 ? asked : eps > 1e-10 ? NB_RHO_FLOAT : NB_RHO;
+}
+static inline double nb_r_max(double asked, double eps)
+{
+    return asked > 0 ? asked : eps > 1e-10 ? NB_R_MAX_FLOAT : NB_R_MAX;
+}
+
 struct nb_entry {
     double candidate;
     struct nb_estimate z, d; /* complex step, differences */
