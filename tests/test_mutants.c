@@ -266,12 +266,33 @@ START_TEST(test_module)
 }
 END_TEST
 
+/* The self-test of a request: at a drawn point nothing would pass. */
+static void kill_all(struct subject *s)
+{
+    s->check.power = true;
+    struct nb_verdicts v = judge(s, &s->check);
+    bool flows = false;
+    for (size_t i = 0; i < v.n; i++)
+        flows |= v.v[i].right > 0;
+    ck_assert_msg(!flows || v.nmutants >= 8, "%s: %zu mutants", s->what, v.nmutants);
+    for (size_t i = 0; i < v.nmutants; i++)
+        ck_assert_msg(v.mutants[i].caught, "%s: %s: %s", s->what, v.mutants[i].tensor, v.mutants[i].mistake);
+    ck_assert_msg(!v.ndoubts, "%s: %s: %s", s->what, v.doubts[0].where, v.doubts[0].hides);
+}
+
+START_TEST(test_power)
+{
+    each_subject(nb_module_at(NB_F64, _i), "float64", kill_all);
+}
+END_TEST
+
 static Suite *suite(int first, int end)
 {
     Suite *s = suite_create("mutants");
     TCase *t = tcase_create("modules");
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, test_module, first, end);
+    tcase_add_loop_test(t, test_power, first, end);
     suite_add_tcase(s, t);
     return s;
 }

@@ -80,6 +80,22 @@ static int name_batch(struct nb_graph *g, struct nb_run *run, struct nb_arena *a
     return name ? 0 : -1;
 }
 
+void nb_point_batch(const struct nb_graph *g, const struct nb_net *net, const char **input, int64_t *size)
+{
+    *input = NULL;
+    *size = 0;
+    for (int pass = 0; pass < 2 && !*input; pass++)
+        for (size_t i = 0; i < g->net.inputs.n && !*input; i++) {
+            const char *name = g->net.inputs.v[i].name;
+            const struct nb_shape *s = &g->net.values.v[g->net.inputs.v[i].value].shape;
+            int here = nb_net_input(net, name);
+            if (here < 0 || s->rank < 1 || (pass ? s->dim[0] == 1 : !NB_IS_SYM(s->dim[0])))
+                continue;
+            *input = name;
+            *size = net->values.v[net->inputs.v[here].value].shape.dim[0];
+        }
+}
+
 /* Sizes for symbols that nothing given binds; true in *bound if there were any. */
 static int bind_free(const struct nb_net *net, struct nb_run *run, bool *bound, struct nb_arena *a, struct nb_error *e)
 {

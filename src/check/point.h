@@ -2,6 +2,7 @@
 #ifndef NABLA_POINT_H
 #define NABLA_POINT_H
 #include "check/check.h"
+#include "graph/net.h"
 
 /* Completes run: sizes for free dimensions (odd, distinct: 5, 7, 3, 9, 11, ...), inputs with distinct entries that the
  * modules they feed can take, a cotangent far from constant for every output of the graph unless loss or cotangents are
@@ -9,5 +10,8 @@
  * Learned tensors are the graph's own. */
 int nb_point_draw(struct nb_graph *g, struct nb_run *run, int which, struct nb_arena *a, struct nb_verdicts *v,
                   struct nb_error *e);
+/* What samples are counted by: the free dimension the first input begins with that begins with one; else a fixed one
+ * above 1. *input is its name; 0 and NULL: there is no such thing. */
+void nb_point_batch(const struct nb_graph *g, const struct nb_net *net, const char **input, int64_t *size);
 
 #endif

@@ -408,7 +408,7 @@ static int back_op(struct nb_session *s, const struct nb_back *b, struct nb_erro
     targets(s, gin, op->in, b->in, op->nin, &skip);
     targets(s, gw, op->w, b->w, op->nw, &skip);
     c.gout = gout, c.gin = gin, c.gw = gw;
-    if (nb_op_module(op, s->dtype)->backward(&c, e))
+    if (s->instead ? s->instead(s->context, op, &c, e) : nb_op_module(op, s->dtype)->backward(&c, e))
         return blame(s, op, e);
     collect(s, gin, op->in, b->in, op->nin);
     collect(s, gw, op->w, b->w, op->nw);

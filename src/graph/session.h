@@ -12,6 +12,9 @@ struct nb_session {
     char *base;                /* the plan's memory */
     struct nb_tensor *tensors; /* 6 rows of plan->widest for calls */
     void **held;               /* per operation: what a stop gives while it is held, or NULL */
+    /* Called instead of an operation's backward, if set: for mistakes planted on purpose. */
+    int (*instead)(void *context, const struct nb_op *op, const struct nb_call *c, struct nb_error *e);
+    void *context;
 };
 
 /* Numbers of the graph's learned tensors (in the order of net.learned) and what is fed by name, converted to dtype;
