@@ -132,8 +132,9 @@ enum { MISTAKES = sizeof mistakes / sizeof *mistakes };
 
 struct score {
     int planted[MISTAKES];
-    int accepted, rejected, unjudged; /* mistakes taken for right; right gradients not called right; entries passed over */
-    char first[700];                  /* the first fault */
+    int accepted, rejected,
+        unjudged;    /* mistakes taken for right; right gradients not called right; entries passed over */
+    char first[700]; /* the first fault */
 };
 static struct score score;
 
