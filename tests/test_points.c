@@ -135,14 +135,14 @@ static void check_point(struct subject *s)
     ck_assert_msg(!r.not_finite.n, "%s: not finite", s->what);
 }
 
-/* The same seed, the same bits; another number, another point; and only the first is listed. */
+/* The same seed, the same bits; another number, another point. */
 static void check_other_points(struct subject *s)
 {
     struct nb_run run[4];
     struct nb_verdicts v[4];
     for (int k = 0; k < 4; k++)
         ck_assert(!draw(s, k % 3, &run[k], &v[k]));
-    ck_assert(v[1].point.n == 0 && v[2].cotangents.n == 0);
+    ck_assert(v[1].point.n == v[0].point.n && v[2].cotangents.n == v[0].cotangents.n);
     for (size_t i = 0; i < run[0].inputs.n; i++) {
         size_t size = (size_t)nb_count(&run[0].inputs.v[i].t.shape) * sizeof(double);
         const double *x = run[0].inputs.v[i].t.data;

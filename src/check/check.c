@@ -1,5 +1,6 @@
 /* check - the point, the candidate, the oracles, and a verdict for every coordinate asked for. */
 #include "check/checker.h"
+#include "check/doubt.h"
 #include "check/mutants.h"
 #include "check/point.h"
 #include "check/sweep.h"
@@ -223,7 +224,7 @@ static int judge_all(struct nb_checker *k, struct nb_error *e)
         return -1;
     if (k->c->curve && nb_error_curve(k, e))
         return -1;
-    if (k->c->power && nb_mutants_plant(k, e))
+    if (k->which == 0 && (nb_doubts_find(k, e) || (k->c->power && nb_mutants_plant(k, e))))
         return -1;
     if (nb_graph_warnings(&k->p->plan, k->arena, &k->v->warnings, e))
         return -1;

@@ -138,7 +138,7 @@ static bool last_off(const struct nb_truth *t, double *to)
     for (size_t i = 0; i < t->n; i++)
         most = fmax(most, fabs(t->value[i]));
     size_t i = t->n - 1;
-    to[i] = fabs(t->value[i]) > 100 * t->bar[i] ? just_off(t, i) : t->value[i] + 1e-3 * most;
+    to[i] = fabs(t->value[i]) > 100 * t->bar[i] ? just_off(t, i) : t->value[i] + 1e-3 * most + 100 * t->bar[i];
     return t->n > 1;
 }
 

@@ -239,7 +239,7 @@ static int keep(const char *name, struct nb_tensor t, bool single, struct nb_are
     const char *own = nb_strdup(a, name, e);
     if (single)
         round_to_float(t.data, (size_t)nb_count(&t.shape));
-    return !own || nb_tensors_add(a, to, own, t, e) || (list && nb_tensors_add(a, list, own, t, e)) ? -1 : 0;
+    return !own || nb_tensors_add(a, to, own, t, e) || nb_tensors_add(a, list, own, t, e) ? -1 : 0;
 }
 
 static int draw_input(const struct nb_net *net, const struct nb_input *in, struct bands b, struct nb_stream s,
@@ -270,7 +270,7 @@ static int draw_inputs(const struct nb_net *net, struct nb_run *run, int which, 
             return nb_fail(e, NB_E_limit, "%.60s would have 2^31 entries or more", in->name), nb_at(e, "dims");
         if (stream_of(run, "point", which, in->name, a, &s, e) ||
             draw_input(net, in, net->inputs.n > 1 ? turn[i % 2] : one, s, a, &t, e) ||
-            keep(in->name, t, net->dtype == NB_F32, a, &run->inputs, which ? NULL : &v->point, e))
+            keep(in->name, t, net->dtype == NB_F32, a, &run->inputs, &v->point, e))
             return -1;
     }
     return 0;
@@ -315,7 +315,7 @@ static int draw_cotangents(const struct nb_net *net, struct nb_run *run, int whi
         if (stream_of(run, "cotangent", which, o->name, a, &s, e) || nb_tensor_new(a, NB_F64, &y->shape, &t, e))
             return -1;
         draw_cotangent(s, t.data, (size_t)nb_count(&y->shape));
-        if (keep(o->name, t, net->dtype == NB_F32, a, &run->cotangents, which ? NULL : &v->cotangents, e))
+        if (keep(o->name, t, net->dtype == NB_F32, a, &run->cotangents, &v->cotangents, e))
             return -1;
     }
     return 0;
