@@ -1,52 +1,29 @@
 /* curve_svg.c - curves drawn as SVG: one module with its derivative in one panel, or several modules in one panel and
  * their derivatives in a second one below. The card behind follows the reader's light or dark theme. */
 #include "http/curve.h"
+#include "http/svg.h"
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 720, LEFT = 64, RIGHT = 24, PANEL = 300, GAP = 34, FOOT = 46, MARGIN = 20, ROW = 24 };
+static const char STYLE[] =
+    ".d1{stroke-dasharray:7 5}\n"
+    ".d2{stroke-dasharray:1 5}.d3{stroke-dasharray:12 5 1 5}.d4{stroke-dasharray:14 6}.d5{stroke-dasharray:4 5}\n"
+    ".d6{stroke-dasharray:12 5 1 5 1 5}.d7{stroke-dasharray:18 5 5 5}\n"
+    ".k{fill:#fff;stroke-width:2}\n"
+    ".c0{stroke:#0072b2}.c1{stroke:#d55e00}.c2{stroke:#009e73}.c3{stroke:#b3589a}\n"
+    ".c4{stroke:#c98a00}.c5{stroke:#56b4e9}.c6{stroke:#5e4fa2}.c7{stroke:#6b6b6b}\n"
+    "@media (prefers-color-scheme:dark){.k{fill:#0d1117}\n"
+    ".c0{stroke:#4aa8e8}.c1{stroke:#f08a3c}.c2{stroke:#2cc79a}.c3{stroke:#dd8fc4}\n"
+    ".c4{stroke:#e8b13a}.c5{stroke:#9bd3f5}.c6{stroke:#a79be0}.c7{stroke:#b0b0b0}}\n";
 
-struct svg {
-    struct nb_text *t;
-    struct nb_error *e;
-};
+enum { WIDTH = 720, LEFT = 64, RIGHT = 24, PANEL = 300, GAP = 34, FOOT = 46, MARGIN = 20, ROW = 24 };
 
 /* What a panel shows: the rectangle in pixels and in numbers. */
 struct panel {
     double top, height;
     double x0, x1, y0, y1;
 };
-
-/* ---- words ----------------------------------------------------------------------------------------------------- */
-
-static void put(struct svg *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct svg *s, const char *fmt, ...)
-{
-    char buf[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(buf, sizeof buf, fmt, ap);
-    va_end(ap);
-    nb_put(s->t, buf, s->e);
-}
-
-static void put_escaped(struct svg *s, const char *text)
-{
-    for (; *text; text++)
-        if (*text == '<' || *text == '>' || *text == '&')
-            nb_put(s->t, *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : "&amp;", s->e);
-        else
-            nb_putn(s->t, text, 1, s->e);
-}
-
-static void put_label(struct svg *s, const char *class, double x, double y, const char *text)
-{
-    put(s, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", class, x, y);
-    put_escaped(s, text);
-    put(s, "</text>\n");
-}
 
 /* ---- the scale ------------------------------------------------------------------------------------------------- */
 
@@ -81,7 +58,7 @@ static size_t sorted(const double *const *rows, int n, int64_t count, double *al
 }
 
 /* The range of the values; where a few of them run away (1/x), that of the rest. */
-static int choose_range(struct panel *p, const double *const *rows, int n, int64_t count, struct svg *s)
+static int choose_range(struct panel *p, const double *const *rows, int n, int64_t count, struct nb_svg *s)
 {
     double *all = nb_alloc(s->t->arena, (size_t)n * (size_t)count, sizeof *all, s->e);
     if (!all)
@@ -118,42 +95,37 @@ static void tick_text(double v, double step, char *buf, size_t size)
 
 /* ---- the panel ------------------------------------------------------------------------------------------------- */
 
-static void put_line(struct svg *s, const char *class, double x1, double y1, double x2, double y2)
-{
-    put(s, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, x1, y1, x2, y2);
-}
-
-static void put_x_ticks(struct svg *s, const struct panel *p, bool labels)
+static void put_x_ticks(struct nb_svg *s, const struct panel *p, bool labels)
 {
     char text[40];
     double step = nice_step(p->x1 - p->x0, 8);
     for (double v = ceil(p->x0 / step - 1e-9) * step; v <= p->x1 + step * 1e-9; v += step) {
-        put_line(s, fabs(v) < step / 1e6 ? "a" : "g", px(p, v), p->top, px(p, v), p->top + p->height);
+        nb_svg_line(s, fabs(v) < step / 1e6 ? "a" : "g", px(p, v), p->top, px(p, v), p->top + p->height);
         tick_text(v, step, text, sizeof text);
         if (labels)
-            put_label(s, "m", px(p, v), p->top + p->height + 19, text);
+            nb_svg_label(s, "m", px(p, v), p->top + p->height + 19, text);
     }
 }
 
-static void put_y_ticks(struct svg *s, const struct panel *p)
+static void put_y_ticks(struct nb_svg *s, const struct panel *p)
 {
     char text[40];
     double step = nice_step(p->y1 - p->y0, p->height > 200 ? 7 : 5);
     for (double v = ceil(p->y0 / step - 1e-9) * step; v <= p->y1 + step * 1e-9; v += step) {
-        put_line(s, fabs(v) < step / 1e6 ? "a" : "g", LEFT, py(p, v), WIDTH - RIGHT, py(p, v));
+        nb_svg_line(s, fabs(v) < step / 1e6 ? "a" : "g", LEFT, py(p, v), WIDTH - RIGHT, py(p, v));
         tick_text(v, step, text, sizeof text);
-        put_label(s, "e", LEFT - 9, py(p, v) + 4, text);
+        nb_svg_label(s, "e", LEFT - 9, py(p, v) + 4, text);
     }
 }
 
-static void put_frame(struct svg *s, const struct panel *p, bool last)
+static void put_frame(struct nb_svg *s, const struct panel *p, bool last)
 {
     put_x_ticks(s, p, last);
     put_y_ticks(s, p);
-    put(s, "<rect class=\"f\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/>\n", LEFT, p->top, WIDTH - LEFT - RIGHT,
-        p->height);
+    nb_svg_put(s, "<rect class=\"f\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/>\n", LEFT, p->top,
+               WIDTH - LEFT - RIGHT, p->height);
     if (last)
-        put_label(s, "m i", (LEFT + WIDTH - RIGHT) / 2.0, p->top + p->height + 38, "x");
+        nb_svg_label(s, "m i", (LEFT + WIDTH - RIGHT) / 2.0, p->top + p->height + 38, "x");
 }
 
 /* ---- the curves ------------------------------------------------------------------------------------------------ */
@@ -175,17 +147,17 @@ static bool breaks(const struct panel *p, const double *y, int64_t i, int64_t n)
     return step > 6 * (d[1] + d[2]) / 2 && step > 0.03 * (p->y1 - p->y0);
 }
 
-static void put_curve(struct svg *s, const struct panel *p, const struct nb_curve *c, const double *y, int color,
+static void put_curve(struct nb_svg *s, const struct panel *p, const struct nb_curve *c, const double *y, int color,
                       int dash)
 {
     bool pen = false;
-    put(s, "<path class=\"l c%d d%d\" clip-path=\"url(#p%d)\" d=\"", color, dash, (int)p->top);
+    nb_svg_put(s, "<path class=\"l c%d d%d\" clip-path=\"url(#p%d)\" d=\"", color, dash, (int)p->top);
     for (int64_t i = 0; i < c->n; i++) {
         if (isfinite(y[i]))
-            put(s, "%c%.1f %.1f", pen ? 'L' : 'M', px(p, c->x[i]), py(p, y[i]));
+            nb_svg_put(s, "%c%.1f %.1f", pen ? 'L' : 'M', px(p, c->x[i]), py(p, y[i]));
         pen = isfinite(y[i]) && i + 1 < c->n && !breaks(p, y, i, c->n);
     }
-    put(s, "\"/>\n");
+    nb_svg_put(s, "\"/>\n");
 }
 
 /* Slope or value differs to the left and right of x: an argument can make a kink vanish (ELU with alpha = 1). */
@@ -198,46 +170,22 @@ static bool is_visible(const struct nb_curve *c, double x, const struct panel *p
     return bend > 0.08 || step > 0.08;
 }
 
-static void put_kinks(struct svg *s, const struct panel *p, const struct nb_curve *c, bool slope, int color)
+static void put_kinks(struct nb_svg *s, const struct panel *p, const struct nb_curve *c, bool slope, int color)
 {
     for (int k = 0; k < c->kinks; k++) {
         double y = slope ? c->kink[k].slope : c->kink[k].h;
         if (y >= p->y0 && y <= p->y1 && is_visible(c, c->kink[k].x, p))
-            put(s, "<circle class=\"k c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>\n", color, px(p, c->kink[k].x), py(p, y));
+            nb_svg_put(s, "<circle class=\"k c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>\n", color, px(p, c->kink[k].x),
+                       py(p, y));
     }
 }
 
 /* ---- the card -------------------------------------------------------------------------------------------------- */
 
-static void put_head(struct svg *s, double height)
+static void put_clip(struct nb_svg *s, const struct panel *p)
 {
-    put(s,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\" "
-        "font-family=\"system-ui,'DejaVu Sans',sans-serif\">\n<style>\n",
-        WIDTH, height, WIDTH, height);
-    nb_put(
-        s->t,
-        ".b{fill:#fff;stroke:#d0d7de}text{fill:#24292f;font-size:13px}.t{font-size:18px;font-weight:600}\n"
-        ".m{text-anchor:middle}.e{text-anchor:end}.i{font-style:italic}.q{fill:#57606a}\n"
-        ".g{stroke:#eaeef2}.a{stroke:#8c959f}.f{fill:none;stroke:#d0d7de}\n"
-        ".l{fill:none;stroke-width:2.4;stroke-linejoin:round;stroke-linecap:round}.d1{stroke-dasharray:7 5}\n"
-        ".d2{stroke-dasharray:1 5}.d3{stroke-dasharray:12 5 1 5}.d4{stroke-dasharray:14 6}.d5{stroke-dasharray:4 5}\n"
-        ".d6{stroke-dasharray:12 5 1 5 1 5}.d7{stroke-dasharray:18 5 5 5}\n"
-        ".k{fill:#fff;stroke-width:2}\n"
-        ".c0{stroke:#0072b2}.c1{stroke:#d55e00}.c2{stroke:#009e73}.c3{stroke:#b3589a}\n"
-        ".c4{stroke:#c98a00}.c5{stroke:#56b4e9}.c6{stroke:#5e4fa2}.c7{stroke:#6b6b6b}\n"
-        "@media (prefers-color-scheme:dark){.b{fill:#0d1117;stroke:#30363d}text{fill:#e6edf3}.q{fill:#9da7b3}\n"
-        ".g{stroke:#21262d}.a{stroke:#6e7681}.f{stroke:#30363d}.k{fill:#0d1117}\n"
-        ".c0{stroke:#4aa8e8}.c1{stroke:#f08a3c}.c2{stroke:#2cc79a}.c3{stroke:#dd8fc4}\n"
-        ".c4{stroke:#e8b13a}.c5{stroke:#9bd3f5}.c6{stroke:#a79be0}.c7{stroke:#b0b0b0}}\n</style>\n",
-        s->e);
-    put(s, "<rect class=\"b\" x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%.0f\" rx=\"8\"/>\n", WIDTH - 1, height - 1);
-}
-
-static void put_clip(struct svg *s, const struct panel *p)
-{
-    put(s, "<clipPath id=\"p%d\"><rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/></clipPath>\n", (int)p->top,
-        LEFT, p->top, WIDTH - LEFT - RIGHT, p->height);
+    nb_svg_put(s, "<clipPath id=\"p%d\"><rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/></clipPath>\n",
+               (int)p->top, LEFT, p->top, WIDTH - LEFT - RIGHT, p->height);
 }
 
 static double key_width(const char *word)
@@ -246,11 +194,11 @@ static double key_width(const char *word)
 }
 
 /* A piece of line and a word. Returns where the next one may stand. */
-static double put_key(struct svg *s, double x, double y, int color, int dash, const char *word)
+static double put_key(struct nb_svg *s, double x, double y, int color, int dash, const char *word)
 {
-    put(s, "<line class=\"l c%d d%d\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", color, dash, x, y - 4,
-        x + 30, y - 4);
-    put_label(s, "n", x + 37, y, word);
+    nb_svg_put(s, "<line class=\"l c%d d%d\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", color, dash, x,
+               y - 4, x + 30, y - 4);
+    nb_svg_label(s, "n", x + 37, y, word);
     return x + key_width(word);
 }
 
@@ -269,19 +217,19 @@ static void arguments_text(const struct nb_curve *c, char *buf, size_t size)
     }
 }
 
-static int draw_one(struct svg *s, const struct nb_curve *c)
+static int draw_one(struct nb_svg *s, const struct nb_curve *c)
 {
     char formula[200], arguments[120];
     const double *rows[] = {c->h, c->slope};
     struct panel p = {82, 340, c->x[0], c->x[c->n - 1], 0, 0};
     if (choose_range(&p, rows, 2, c->n, s))
         return -1;
-    put_head(s, p.top + p.height + FOOT);
+    nb_svg_begin(s, WIDTH, p.top + p.height + FOOT, STYLE);
     put_clip(s, &p);
-    put_label(s, "t", MARGIN, 34, c->module->type);
-    put_label(s, "q", MARGIN, 60, nb_plain_formula(c->module->formula, formula, sizeof formula));
+    nb_svg_label(s, "t", MARGIN, 34, c->module->type);
+    nb_svg_label(s, "q", MARGIN, 60, nb_plain_formula(c->module->formula, formula, sizeof formula));
     arguments_text(c, arguments, sizeof arguments);
-    put_label(s, "q", MARGIN + 14 + 11.0 * (double)strlen(c->module->type), 34, arguments);
+    nb_svg_label(s, "q", MARGIN + 14 + 11.0 * (double)strlen(c->module->type), 34, arguments);
     if (c->slope)
         put_key(s, put_key(s, WIDTH - RIGHT - 194, 34, 0, 0, "h(x)"), 34, 1, 1, "dh/dx");
     put_frame(s, &p, true);
@@ -294,7 +242,7 @@ static int draw_one(struct svg *s, const struct nb_curve *c)
     return 0;
 }
 
-static void draw_rows(struct svg *s, const struct panel *p, const struct nb_curve *c, int n, bool slope)
+static void draw_rows(struct nb_svg *s, const struct panel *p, const struct nb_curve *c, int n, bool slope)
 {
     put_clip(s, p);
     put_frame(s, p, slope);
@@ -304,11 +252,11 @@ static void draw_rows(struct svg *s, const struct panel *p, const struct nb_curv
     for (int i = 0; i < n; i++)
         if (!slope || c[i].slope)
             put_kinks(s, p, &c[i], slope, i);
-    put_label(s, "i", LEFT + 10, p->top + 20, slope ? "dh/dx" : "h(x)");
+    nb_svg_label(s, "i", LEFT + 10, p->top + 20, slope ? "dh/dx" : "h(x)");
 }
 
 /* One row of keys after the other; only counted if `drawn` is false. Returns the number of rows. */
-static int put_keys(struct svg *s, const struct nb_curve *c, int n, bool drawn)
+static int put_keys(struct nb_svg *s, const struct nb_curve *c, int n, bool drawn)
 {
     double x = MARGIN;
     int row = 0;
@@ -324,7 +272,7 @@ static int put_keys(struct svg *s, const struct nb_curve *c, int n, bool drawn)
     return row + 1;
 }
 
-static int draw_several(struct svg *s, const struct nb_curve *c, int n)
+static int draw_several(struct nb_svg *s, const struct nb_curve *c, int n)
 {
     const double *above[NB_MAX_CURVES], *below[NB_MAX_CURVES];
     struct panel p = {36 + ROW * put_keys(s, c, n, false), PANEL, c->x[0], c->x[c->n - 1], 0, 0}, q = p;
@@ -335,7 +283,7 @@ static int draw_several(struct svg *s, const struct nb_curve *c, int n)
     }
     if (choose_range(&p, above, n, c->n, s) || choose_range(&q, below, n, c->n, s))
         return -1;
-    put_head(s, q.top + PANEL + FOOT);
+    nb_svg_begin(s, WIDTH, q.top + PANEL + FOOT, STYLE);
     put_keys(s, c, n, true);
     draw_rows(s, &p, c, n, false);
     draw_rows(s, &q, c, n, true);
@@ -344,9 +292,9 @@ static int draw_several(struct svg *s, const struct nb_curve *c, int n)
 
 int nb_curve_svg(struct nb_text *t, const struct nb_curve *c, int n, struct nb_error *e)
 {
-    struct svg s = {t, e};
+    struct nb_svg s = {t, e};
     if (n == 1 ? draw_one(&s, c) : draw_several(&s, c, n))
         return -1;
-    put(&s, "</svg>\n");
+    nb_svg_put(&s, "</svg>\n");
     return e->code ? -1 : 0;
 }
