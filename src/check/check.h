@@ -42,7 +42,8 @@ struct nb_check {
     const struct nb_watch *watch; /* or NULL */
 };
 
-/* Error of central differences against the step, relative to the certified value (absolute if that is 0). Of the one
+/* Error of central differences against the step, relative to the certified value, or absolute if
+ * that is zero within its bar. Of the one
  * entry that looks worst of all, if it was asked for. */
 enum { NB_CURVE_POINTS = 48 };
 struct nb_error_curve {

@@ -45,7 +45,7 @@ static double quotient(struct nb_oracle *o, double *entry, double h)
     return sum;
 }
 
-static void measure(struct nb_oracle *o, double *entry, double value, struct nb_error_curve *c)
+static void measure(struct nb_oracle *o, double *entry, double value, double scale, struct nb_error_curve *c)
 {
     double x = fabs(*entry), h = exp2(floor(log2(x > 1 ? x : 1)));
     c->n = 0;
@@ -54,7 +54,7 @@ static void measure(struct nb_oracle *o, double *entry, double value, struct nb_
         if (!isfinite(d))
             continue;
         c->h[c->n] = h;
-        c->error[c->n++] = value != 0 ? d / fabs(value) : d;
+        c->error[c->n++] = d / scale;
     }
 }
 
@@ -78,6 +78,7 @@ int nb_error_curve(struct nb_checker *k, struct nb_error *e)
     struct nb_checked *c = l->out;
     if (settle(k, l, (size_t)c->worst, &c->curve.used, e))
         return -1;
-    measure(k->oracle, (double *)k->oracle->d.data[l->value] + c->worst, c->value[c->worst], &c->curve);
+    double value = c->value[c->worst], *x = k->oracle->d.data[l->value];
+    measure(k->oracle, &x[c->worst], value, fabs(value) > c->bar[c->worst] ? fabs(value) : 1, &c->curve);
     return 0;
 }

@@ -1,8 +1,10 @@
 /* check.c - is the gradient right? */
+#include "http/check_svg.h"
 #include "http/handlers.h"
 #include "http/replay.h"
 #include "http/terms.h"
 #include "http/verdicts.h"
+#include <inttypes.h>
 
 /* After a replay elsewhere. */
 static void put_replay(struct nb_writer *w, const struct nb_asked *ask, size_t certificate)
@@ -38,7 +40,29 @@ static int write_json(struct nb_request *rq, const void *result, struct nb_reply
     return nb_reply_written(rp, &w);
 }
 
-static const struct nb_form forms[] = {{NB_JSON, write_json}, {NULL, NULL}};
+/* What it takes to see it again. */
+static const char *foot_of(const struct nb_asked *ask, const struct nb_verdicts *v, struct nb_arena *a,
+                           struct nb_error *e)
+{
+    char seed[33];
+    return nb_sprintf(a, e, "nablad " PACKAGE_VERSION ", %s, %" PRId64 " of %" PRId64 " coordinates looked at, seed %s",
+                      nb_dtype_name(nb_graph_dtype(ask->g)), v->facts.judged, v->facts.asked,
+                      nb_seed_text(ask->check.run.seed, seed));
+}
+
+static int write_svg(struct nb_request *rq, const void *result, struct nb_reply *rp, struct nb_error *e)
+{
+    const struct nb_asked *ask = ((const struct outcome *)result)->ask;
+    const struct nb_verdicts *v = &((const struct outcome *)result)->v;
+    struct nb_text t = {.arena = rq->arena};
+    const char *foot = foot_of(ask, v, rq->arena, e);
+    if (!foot || nb_check_svg(&t, v, ask->check.gradients_given ? &ask->check.gradients : NULL, foot, e))
+        return -1;
+    nb_reply_text(rp, NB_SVG, t.v, t.n);
+    return 0;
+}
+
+static const struct nb_form forms[] = {{NB_JSON, write_json}, {NB_SVG, write_svg}, {NULL, NULL}};
 
 static int check(struct nb_request *rq, struct nb_reply *rp, struct nb_asked *ask, struct nb_error *e)
 {
@@ -46,6 +70,7 @@ static int check(struct nb_request *rq, struct nb_reply *rp, struct nb_asked *as
     int form = nb_forms_accept(rq, forms, e);
     if (form < 0 || nb_replay_compare(ask, rq->arena, e))
         return -1;
+    ask->check.curve = form == 1 || rq->every_form;
     if (nb_check_run(ask->g, &ask->check, rq->arena, &o.v, e))
         return nb_terms_place(ask, e);
     return nb_forms_write(rq, forms, form, &o, rp, e);

@@ -293,11 +293,26 @@ static void say_short(struct sentence *s, double v)
     say(s, "%s", buf);
 }
 
-static void say_index(struct sentence *s, const struct nb_checked *c)
+/* As they are written in JSON, without the quotes. */
+static void say_number(struct sentence *s, double v)
+{
+    if (isfinite(v))
+        say(s, "%.9g", v);
+    else
+        say(s, "%s", isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity");
+}
+
+/* ", worst at [0, 2]: got 1, expected 2"; a single number has no place. */
+static void say_worst(struct sentence *s, const struct nb_checked *c)
 {
     struct nb_shape index = nb_index_of(&c->shape, c->worst);
     char text[200];
-    say(s, "%s", nb_shape_text(&index, NULL, text, sizeof text));
+    if (index.rank)
+        say(s, ", %sat %s", c->wrong > 1 ? "worst " : "", nb_shape_text(&index, NULL, text, sizeof text));
+    say(s, ": got ");
+    say_number(s, c->candidate[c->worst]);
+    say(s, ", expected ");
+    say_number(s, c->value[c->worst]);
 }
 
 /* "fc.weight: 3 of 12 entries wrong, worst at [0, 2]: got 1, expected 2" */
@@ -311,11 +326,8 @@ static void say_wrong(struct sentence *s, const struct nb_checked *c, const stru
         return;
     }
     say(s, ": %" PRId64 " of %" PRId64 " %s wrong", c->wrong, of, ending(of, "entry", "entries"));
-    if (c->judged && c->worst >= 0) {
-        say(s, c->wrong > 1 ? ", worst at " : ", at ");
-        say_index(s, c);
-        say(s, ": got %.9g, expected %.9g", c->candidate[c->worst], c->value[c->worst]);
-    }
+    if (c->judged && c->worst >= 0)
+        say_worst(s, c);
     if (c->reason)
         say(s, " (%s)", nb_reason_text(c->reason));
     if (c->place)
@@ -360,10 +372,11 @@ static void say_tensors(struct sentence *s, const struct nb_verdicts *v, const s
 static void say_right(struct sentence *s, const struct nb_verdicts *v)
 {
     int64_t right = 0, silent = 0;
-    double power = worst_power(v);
+    double power = worst_power(v), zero = 0;
     for (size_t i = 0; i < v->n; i++) {
         right += v->v[i].right;
         silent += v->v[i].silent;
+        zero = fmax(zero, v->v[i].zero_within);
     }
     say(s, "%s%" PRId64 " %s of ", silent || right < 2 ? "" : "All ", right, ending(right, "entry", "entries"));
     if (v->n == 1)
@@ -377,6 +390,10 @@ static void say_right(struct sentence *s, const struct nb_verdicts *v)
         say(s, "; a relative error of ");
         say_short(s, power);
         say(s, " in any one would have been caught");
+    }
+    if (zero > 0) {
+        say(s, power > 0 ? "; those that are zero are so within " : "; zero within ");
+        say_short(s, zero);
     }
 }
 
