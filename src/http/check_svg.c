@@ -129,9 +129,9 @@ static double put_top(struct nb_svg *s, const struct nb_verdicts *v, const struc
                                           : "Whether this gradient is right cannot be told.");
     double y = nb_svg_paragraph(s, "", X, 72, ROOM, sentence ? sentence : "");
     for (size_t i = 0; i < v->ndoubts && i < 6; i++) {
-        char *text = nb_sprintf(s->t->arena, s->e, "Warning: %s%s%s hides %s", v->doubts[i].code,
-                                v->doubts[i].where ? " at " : "", v->doubts[i].where ? v->doubts[i].where : "",
-                                v->doubts[i].hides ? v->doubts[i].hides : "mistakes");
+        const struct nb_doubt *d = &v->doubts[i];
+        char *text = nb_sprintf(s->t->arena, s->e, "This point hides mistakes%s%s: %s.", d->where ? " at " : "",
+                                d->where ? d->where : "", d->hides);
         y = nb_svg_paragraph(s, "q", X, y, ROOM, text ? text : "");
     }
     return y + 8;
