@@ -301,12 +301,24 @@ static void merge(struct nb_verdicts *v, const struct nb_verdicts *other)
         v->verdict = v->v[i].verdict > v->verdict ? v->v[i].verdict : v->verdict;
 }
 
+static int check_jacobian(struct nb_checker *k, struct nb_error *e)
+{
+    k->v->self_ok = true;
+    if (check_leaves(k, e) || check_names(k, e) ||
+        nb_graph_cotangents(k->p, &k->run, NB_F64, k->arena, &k->cotangent, e) || nb_check_jacobian(k, e))
+        return -1;
+    sum_up(k);
+    return nb_graph_warnings(&k->p->plan, k->arena, &k->v->warnings, e);
+}
+
 static int check_at(struct nb_checker *k, int which, struct nb_error *e)
 {
     *k->v = (struct nb_verdicts){.facts.points = 1};
     if (nb_point_draw(k->g, &k->run, which, k->arena, k->v, e))
         return -1;
-    return plan(k, e) || prepare(k, e) || judge_all(k, e) ? -1 : 0;
+    if (plan(k, e))
+        return -1;
+    return k->c->jacobian ? check_jacobian(k, e) : prepare(k, e) || judge_all(k, e) ? -1 : 0;
 }
 
 /* Another point may not be drawable, or not be one the modules take: then it says nothing. */

@@ -51,6 +51,8 @@ int nb_structure(struct nb_checker *k, struct nb_error *e);
 int nb_sampled(struct nb_checker *k, struct nb_error *e);
 /* shadow.c: a float32 graph has been judged in double: now its own gradients in float, or those given. */
 int nb_judge_float(struct nb_checker *k, struct nb_error *e);
+/* jacobian.c: all of the check, if the whole Jacobian is asked for. */
+int nb_check_jacobian(struct nb_checker *k, struct nb_error *e);
 /* hessian.c: the first order has been judged: now the products of the Hessian with a direction. */
 int nb_judge_second(struct nb_checker *k, struct nb_error *e);
 /* judge.c: the candidate of a leaf against its estimates: entries, counts, power, verdict. */

@@ -61,7 +61,7 @@ static void weigh(const struct nb_operand *p, int slot, int64_t c, double *to)
     for (int o = 0; o < p->stand.nout; dy += p->out[o].n, o++) {
         for (int k = 0; k < p->sets; k++)
             add_products(&s, &p->out[o], to + k, p->out[o].g[k], dy);
-        add_sizes(&s, &p->out[o], p->out[o].g[0], p->out[o].g[p->sets - 1], dy);
+        add_sizes(&s, &p->out[o], p->out[o].size, p->out[o].g[p->sets - 1], dy);
     }
     for (size_t b = 0; b < s.blocks; b++) {
         to[b * s.width + (size_t)p->sets + NB_SUM_BAR] *= ROUNDING * DBL_EPSILON;

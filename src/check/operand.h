@@ -16,7 +16,8 @@ enum {
 struct nb_out { /* one output */
     size_t n;
     const double *base, *var, *terms;
-    const double **g; /* [sets] */
+    const double **g;   /* [sets] */
+    const double *size; /* the largest of the sweep's sets */
     const int32_t *block;
     int64_t inner; /* block[j] is j / inner % blocks; 0: it is not so simple */
     double *noise; /* what rounding inside the node does to it */

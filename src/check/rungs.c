@@ -30,6 +30,7 @@ struct slot {
 };
 struct rungs {
     struct nb_operand *p;
+    int set; /* that is compared: the only one, or the node's own */
     struct slot *slot;
     struct result *result;    /* per colour */
     unsigned char *suspect;   /* per entry, by colour and block */
@@ -78,7 +79,7 @@ static void add_outputs(struct rungs *r, int slot)
             struct ladder *l = &ladders[out->block[j]];
             if (l->done || plus[j] == minus[j])
                 continue;
-            double dy = (plus[j] - minus[j]) / step_of(l), g = out->g[0][j];
+            double dy = (plus[j] - minus[j]) / step_of(l), g = out->g[r->set][j];
             double size = fabs(out->base[j]) + fabs(dy * l->x) + l->slope * l->reach;
             size = fmax(size, out->noise[j] / DBL_EPSILON);
             l->near.value += g * dy;
@@ -175,10 +176,10 @@ static int climb_all(struct rungs *r, int slot, int64_t c, int64_t only, int *ha
 
 /* ---- a colour, compared with the complex step ------------------------------------------------------------------ */
 
-static double gap_of(const double *record, int sets, const struct ladder *l, bool *agrees)
+static double gap_of(const double *record, int sets, int set, const struct ladder *l, bool *agrees)
 {
-    double d = fabs(record[0] - l->value), m = fmax(fabs(record[0]), fabs(l->value));
-    *agrees = d <= record[sets + NB_SUM_BAR] + l->bar + AGREE * m;
+    double n = record[set], d = fabs(n - l->value), m = fmax(fabs(n), fabs(l->value));
+    *agrees = d <= record[sets + (set ? NB_SUM_OWN : NB_SUM_BAR)] + l->bar + AGREE * m;
     return m > 0 ? d / m : 0;
 }
 
@@ -189,7 +190,7 @@ static void compare(struct rungs *r, int slot, int64_t c, struct result *to)
         bool agrees;
         if (!l->found)
             continue;
-        double gap = gap_of(nb_record(r->p, c, b), r->p->sets, l, &agrees);
+        double gap = gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, &agrees);
         to->compared++;
         to->agree += agrees;
         to->suspects += !agrees;
@@ -234,7 +235,7 @@ static int widen(struct rungs *r, int64_t c, int64_t b, struct nb_error *e)
         point[nb_entry_of(p, c, b)] = x;
         if (bad)
             return -1;
-        scatter = fmax(scatter, fabs(record[0] - keep[0]));
+        scatter = fmax(scatter, fabs(record[r->set] - keep[r->set]));
     }
     nb_stand_reset(&p->stand, 0);
     memcpy(record, keep, width * sizeof *keep);
@@ -262,7 +263,7 @@ static int explained_by_kink(struct rungs *r, int64_t c, int64_t b, const struct
         p->stand.point[i] = x;
         if (bad)
             return -1;
-        slope[side] = record[0];
+        slope[side] = record[r->set];
     }
     nb_stand_reset(&p->stand, 0);
     memcpy(record, keep, width * sizeof *keep);
@@ -282,12 +283,12 @@ static int examine(struct rungs *r, int64_t c, int64_t b, bool *fault, struct nb
     if (climb_all(r, 0, c, b, &halvings, e))
         return -1;
     if (l->found)
-        gap_of(nb_record(r->p, c, b), r->p->sets, l, &agrees);
+        gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, &agrees);
     if (agrees || !l->found)
         return 0;
     if (widen(r, c, b, e))
         return -1;
-    gap_of(nb_record(r->p, c, b), r->p->sets, l, &agrees);
+    gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, &agrees);
     if (!agrees && explained_by_kink(r, c, b, l, &kink, e))
         return -1;
     *fault = !agrees && !kink;
@@ -322,7 +323,7 @@ static int new_rungs(struct rungs *r, struct nb_operand *p, struct nb_error *e)
 {
     struct nb_arena *a = p->arena;
     int64_t blocks = p->blocks.blocks, colours = p->blocks.colours;
-    *r = (struct rungs){.p = p};
+    *r = (struct rungs){.p = p, .set = p->w->sets > 1 ? p->sets - 1 : 0};
     r->slot = nb_zalloc(a, (size_t)p->stand.slots, sizeof *r->slot, e);
     r->result = nb_zalloc(a, (size_t)colours, sizeof *r->result, e);
     r->suspect = nb_zalloc(a, (size_t)(colours * blocks), 1, e);

@@ -49,6 +49,16 @@ static double *own_cotangent(const struct nb_operand *p, int o, size_t n, struct
     return g;
 }
 
+/* Errors are those of all sets at once: the largest cotangent stands for all. */
+static const double *size_of(const struct nb_operand *p, const double **g, size_t n, struct nb_error *e)
+{
+    double *size = p->w->sets > 1 ? nb_zalloc(p->arena, n, sizeof *size, e) : NULL;
+    for (int k = 0; k < p->w->sets && size; k++)
+        for (size_t j = 0; j < n; j++)
+            size[j] = fmax(size[j], fabs(g[k][j]));
+    return p->w->sets > 1 ? size : g[0];
+}
+
 static int set_up_out(struct nb_operand *p, int o, const double *base, struct nb_error *e)
 {
     struct nb_sweep *w = p->w;
@@ -61,6 +71,8 @@ static int set_up_out(struct nb_operand *p, int o, const double *base, struct nb
         return -1;
     for (int k = 0; k < w->sets; k++)
         out->g[k] = w->n[k][v];
+    if (!(out->size = size_of(p, out->g, out->n, e)))
+        return -1;
     if (p->sets > w->sets && !(out->g[w->sets] = own_cotangent(p, o, out->n, e)))
         return -1;
     return 0;
@@ -229,9 +241,11 @@ static int make_gradient(struct nb_sweep *w, int v, struct nb_error *e)
     if (w->n[0][v])
         return 0;
     size_t n = entries(w, v);
+    double *all = nb_zalloc(w->arena, n * (size_t)w->sets, sizeof *all, e); /* side by side: a Jacobian */
+    if (!all)
+        return -1;
     for (int k = 0; k < w->sets; k++)
-        if (!(w->n[k][v] = nb_zalloc(w->arena, n, sizeof(double), e)))
-            return -1;
+        w->n[k][v] = all + (size_t)k * n;
     w->var[v] = nb_zalloc(w->arena, n, sizeof(double), e);
     w->terms[v] = nb_zalloc(w->arena, n, sizeof(double), e);
     return w->var[v] && w->terms[v] ? 0 : -1;
@@ -384,9 +398,10 @@ static int seed_cotangents(struct nb_sweep *w, struct nb_error *e)
         if (make_gradient(w, v, e))
             return -1;
         for (size_t j = 0; j < entries(w, v); j++) {
-            for (int k = 0; k < w->sets; k++)
+            for (int k = 0; k < w->sets; k++) {
                 w->n[k][v][j] += ((double *const *)w->g[k])[i][j];
-            w->terms[v][j] = w->n[0][v][j] * w->n[0][v][j];
+                w->terms[v][j] = fmax(w->terms[v][j], w->n[k][v][j] * w->n[k][v][j]);
+            }
         }
     }
     return 0;

@@ -1,0 +1,352 @@
+/* jacobian - the gradient of every entry of every output in turn: one sweep carries all cotangents at once.
+ *
+ * Tensors have the outputs' entries, one after the other, as their first axis. */
+#include "check/checker.h"
+#include "check/sweep.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { SPOTS = 4 };
+static const double BUDGET = 2e11;
+
+struct jacobian {
+    struct nb_checker *k;
+    int64_t rows;
+    void ***unit; /* per row: the cotangent of each seed */
+};
+
+static int64_t count_rows(const struct nb_checker *k)
+{
+    const struct nb_wants *w = &k->p->plan.wants;
+    int64_t n = 0;
+    for (int i = 0; i < w->nseed; i++)
+        n += nb_count(&k->p->plan.net.values.v[w->seed[i]].shape);
+    return n;
+}
+
+/* Rows share zeros but for the seed that has their 1. */
+static int new_units(struct jacobian *j, struct nb_error *e)
+{
+    const struct nb_wants *w = &j->k->p->plan.wants;
+    struct nb_arena *a = j->k->arena;
+    void **zero = nb_small(a, (size_t)w->nseed + 1, sizeof *zero, e);
+    if (!zero || !(j->unit = nb_small(a, (size_t)j->rows + 1, sizeof *j->unit, e)))
+        return -1;
+    for (int i = 0; i < w->nseed; i++)
+        if (!(zero[i] = nb_zalloc(a, (size_t)nb_count(&j->k->p->plan.net.values.v[w->seed[i]].shape), 8, e)))
+            return -1;
+    int64_t row = 0;
+    for (int i = 0; i < w->nseed; i++) {
+        int64_t n = nb_count(&j->k->p->plan.net.values.v[w->seed[i]].shape);
+        for (int64_t at = 0; at < n; at++, row++) {
+            double *one = nb_zalloc(a, (size_t)n, sizeof *one, e);
+            j->unit[row] = nb_small(a, (size_t)w->nseed, sizeof **j->unit, e);
+            if (!one || !j->unit[row])
+                return -1;
+            memcpy(j->unit[row], zero, (size_t)w->nseed * sizeof *zero);
+            one[at] = 1;
+            j->unit[row][i] = one;
+        }
+    }
+    return 0;
+}
+
+/* ---- the candidate --------------------------------------------------------------------------------------------- */
+
+static int new_leaf(struct jacobian *j, int i, struct nb_error *e)
+{
+    struct nb_checker *k = j->k;
+    struct nb_leaf *l = &k->leaf[i];
+    struct nb_checked *out = l->out = &k->v->v[i];
+    const struct nb_shape *shape = &k->p->plan.net.values.v[k->p->plan.wants.wrt[i]].shape;
+    if (shape->rank == NB_MAX_RANK)
+        return nb_fail(e, NB_E_bad_form, "%s has %d axes, and the outputs would be one more", k->p->wrt_name[i],
+                       shape->rank),
+               nb_at(e, "jacobian");
+    l->value = k->p->plan.wants.wrt[i];
+    l->n = (size_t)nb_count(shape);
+    l->eps = DBL_EPSILON;
+    *out = (struct nb_checked){.name = nb_strdup(k->arena, k->p->wrt_name[i], e), .worst = -1};
+    out->shape.rank = shape->rank + 1;
+    out->shape.dim[0] = j->rows;
+    memcpy(out->shape.dim + 1, shape->dim, (size_t)shape->rank * sizeof *shape->dim);
+    size_t n = l->n * (size_t)j->rows;
+    out->candidate = nb_alloc(k->arena, n, sizeof(double), e);
+    out->bar = nb_alloc(k->arena, n, sizeof(double), e);
+    out->verdicts = nb_zalloc(k->arena, n, 1, e);
+    out->reasons = nb_zalloc(k->arena, n, 1, e);
+    out->complex_step = out->differences = out->differences_bar = NAN;
+    k->v->facts.asked += (int64_t)n;
+    return out->name && out->candidate && out->bar && out->verdicts && out->reasons ? 0 : -1;
+}
+
+static void take_given(struct jacobian *j, struct nb_leaf *l, const struct nb_tensor *t)
+{
+    if (nb_shape_same(&t->shape, &l->out->shape) == 1) {
+        nb_convert(NB_F64, l->out->candidate, t->dtype, t->data, l->n * (size_t)j->rows);
+        return;
+    }
+    l->out->verdict = NB_WRONG;
+    l->out->reason = NB_WHY_shape;
+    l->out->wrong = (int64_t)l->n * j->rows;
+}
+
+static int read_candidates(struct jacobian *j, struct nb_error *e)
+{
+    struct nb_checker *k = j->k;
+    for (int64_t row = 0; row < j->rows; row++) {
+        if (nb_session_backward(&k->own, j->unit[row], e))
+            return -1;
+        for (int i = 0; i < k->nleaf; i++) {
+            const double *g = k->own.grad[k->leaf[i].value];
+            double *to = k->leaf[i].out->candidate + (size_t)row * k->leaf[i].n;
+            if (g)
+                memcpy(to, g, k->leaf[i].n * sizeof *to);
+            else
+                memset(to, 0, k->leaf[i].n * sizeof *to);
+        }
+    }
+    for (int i = 0; i < k->nleaf && k->c->gradients_given; i++) {
+        const struct nb_tensor *t = nb_tensors_find(&k->c->gradients, k->leaf[i].out->name);
+        if (t)
+            take_given(j, &k->leaf[i], t);
+    }
+    return 0;
+}
+
+/* ---- the judgement --------------------------------------------------------------------------------------------- */
+
+struct tally {
+    double power, zero, worst_error;
+    int worst; /* severity */
+};
+
+static struct nb_ruling rule(const struct nb_checker *k, const struct nb_leaf *l, const struct nb_sweep *w, size_t row,
+                             size_t i)
+{
+    double n = w->n[row][l->value][i], terms = w->terms[l->value][i];
+    struct nb_entry x = {.candidate = l->out->candidate[row * l->n + i],
+                         .no_d = true,
+                         .eps = l->eps,
+                         .reach = l->largest,
+                         .rho = k->rho,
+                         .r_max = k->r_max};
+    x.z = (struct nb_estimate){.found = true,
+                               .value = n,
+                               .bar = sqrt(w->var[l->value][i]),
+                               .terms = sqrt(terms),
+                               .moved = n != 0 || (x.candidate != 0 && terms > 0)};
+    return nb_judge(&x);
+}
+
+static void take_ruling(struct nb_leaf *l, size_t at, const struct nb_ruling *r, struct tally *t)
+{
+    struct nb_checked *out = l->out;
+    int severity = r->silent ? 0 : 1 + (int)r->verdict;
+    out->right += r->verdict == NB_RIGHT && !r->silent;
+    out->silent += r->silent;
+    out->wrong += r->verdict == NB_WRONG;
+    out->cannot_tell += r->verdict == NB_CANNOT_TELL;
+    out->bar[at] = r->bar;
+    out->verdicts[at] = (unsigned char)r->verdict;
+    out->reasons[at] = (unsigned char)r->reason;
+    t->power = fmax(t->power, r->power);
+    if (severity < t->worst || (severity == t->worst && r->error <= t->worst_error))
+        return;
+    t->worst = severity;
+    t->worst_error = out->largest_error = r->error;
+    out->worst = (int64_t)at;
+    out->reason = r->reason;
+}
+
+/* By far the most: |a - n| within rho, the bar far below. */
+static bool plainly_right(double a, double n, double bar, double rho)
+{
+    return fabs(a - n) <= rho * fabs(n) && bar < 1e-4 * fabs(n);
+}
+
+static void judge_leaf(const struct nb_checker *k, struct nb_leaf *l, const struct nb_sweep *w, int64_t rows,
+                       const double *bar)
+{
+    struct tally t = {.worst = -1};
+    double rho = nb_rho(k->rho, l->eps), loosest = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        const double *n = w->n[row][l->value], *a = l->out->candidate + (size_t)row * l->n;
+        double *to = l->out->bar + (size_t)row * l->n;
+        for (size_t i = 0; i < l->n; i++) {
+            if (t.worst >= 1 && plainly_right(a[i], n[i], bar[i], rho)) {
+                double d = fabs(a[i] - n[i]), r = bar[i] / fabs(n[i]);
+                loosest = r > loosest ? r : loosest;
+                to[i] = bar[i];
+                l->out->right++;
+                if (t.worst > 1 || d <= t.worst_error * fabs(n[i]))
+                    continue;
+                t.worst_error = l->out->largest_error = d / fabs(n[i]);
+                l->out->worst = row * (int64_t)l->n + (int64_t)i;
+                continue;
+            }
+            struct nb_ruling r = rule(k, l, w, (size_t)row, i);
+            take_ruling(l, (size_t)row * l->n + i, &r, &t);
+        }
+    }
+    l->out->power_worst = fmax(t.power, rho + 2 * loosest);
+}
+
+static int judge(struct jacobian *j, struct nb_sweep *w, struct nb_leaf *l, struct nb_error *e)
+{
+    struct nb_checked *out = l->out;
+    double *bar = nb_alloc(j->k->arena, l->n, sizeof *bar, e);
+    if (!bar)
+        return -1;
+    if (!w->n[0][l->value]) { /* nothing leads there */
+        size_t n = l->n * (size_t)j->rows;
+        for (int64_t row = 0; row < j->rows; row++)
+            w->n[row][l->value] = nb_zalloc(j->k->arena, l->n, sizeof(double), e);
+        w->var[l->value] = nb_zalloc(j->k->arena, n, sizeof(double), e);
+        w->terms[l->value] = nb_zalloc(j->k->arena, n, sizeof(double), e);
+        if (e->code)
+            return -1;
+    }
+    for (size_t i = 0; i < l->n; i++)
+        bar[i] = sqrt(w->var[l->value][i]);
+    for (int64_t row = 0; row < j->rows; row++)
+        for (size_t i = 0; i < l->n; i++)
+            l->largest = fmax(l->largest, fabs(w->n[row][l->value][i]));
+    out->judged = true;
+    out->value = w->n[0][l->value]; /* rows lie side by side */
+    judge_leaf(j->k, l, w, j->rows, bar);
+    out->verdict = out->wrong ? NB_WRONG : out->cannot_tell || !out->right ? NB_CANNOT_TELL : NB_RIGHT;
+    if (out->verdict == NB_CANNOT_TELL && !out->reason)
+        out->reason = l->n ? NB_WHY_silent : NB_WHY_empty;
+    j->k->v->facts.judged += (int64_t)l->n * j->rows;
+    return 0;
+}
+
+/* ---- the sweep ------------------------------------------------------------------------------------------------- */
+
+static int sweep(struct jacobian *j, struct nb_sweep *w, struct nb_error *e)
+{
+    struct nb_checker *k = j->k;
+    struct nb_session *at = nb_small(k->arena, 1, sizeof *at, e);
+    struct nb_fed fed = nb_graph_fed(k->g, &k->run);
+    bool drew;
+    if (!at || nb_session_new(&k->plain->plan, NB_F64, &fed, k->arena, at, &drew, e) || nb_session_forward(at, e))
+        return -1;
+    *w = (struct nb_sweep){.at = at,
+                           .sets = (int)j->rows,
+                           .g = (void *const *const *)j->unit,
+                           .coverage = k->c->coverage,
+                           .backward = true,
+                           .budget = BUDGET,
+                           .seed = k->run.seed,
+                           .arena = k->arena,
+                           .chunks = &k->chunks,
+                           .facts = &k->v->facts};
+    if (nb_chunks_begin(&k->chunks, k->c->watch, nb_sweep_entries(&k->plain->plan), e))
+        return -1;
+    return nb_sweep_run(w, e);
+}
+
+/* Columns at random through the whole graph: what the sweep put together node by node must be there. */
+static int check_column(struct jacobian *j, struct nb_sweep *w, struct nb_leaf *l, size_t at, struct nb_error *e)
+{
+    struct nb_checker *k = j->k;
+    struct nb_oracle *o = k->oracle;
+    double _Complex *x = o->z.data[l->value], keep = x[at];
+    size_t row = 0;
+    x[at] = CMPLX(creal(keep), 0x1p-664);
+    o->complexes++;
+    if (nb_session_forward(&o->z, e))
+        return -1;
+    for (int i = 0; i < o->nout; i++) {
+        const double _Complex *y = o->z.data[o->out[i]];
+        for (int64_t q = 0; q < nb_count(&k->p->plan.net.values.v[o->out[i]].shape); q++, row++) {
+            double got = cimag(y[q]) / 0x1p-664, n = w->n[row][l->value][at], m = fmax(fabs(got), fabs(n));
+            bool fits = fabs(got - n) <= 1e-9 * m + 4 * sqrt(w->var[l->value][at]) + 64 * DBL_EPSILON * l->largest;
+            if (!fits && k->v->self_ok) {
+                k->v->self_ok = false;
+                k->v->facts.fault =
+                    nb_sprintf(k->arena, e, "%s[%zu]: the whole graph gives %.17g for output %zu, its nodes %.17g",
+                               l->out->name, at, got, row, n);
+            }
+        }
+    }
+    x[at] = keep;
+    return 0;
+}
+
+static int check_columns(struct jacobian *j, struct nb_sweep *w, const struct nb_fed *fed, struct nb_error *e)
+{
+    struct nb_checker *k = j->k;
+    struct nb_stream s = nb_stream_of(k->run.seed, "spots");
+    if (nb_oracle_new(&k->p->plan, fed, k->cotangent, k->arena, k->oracle, e))
+        return -1;
+    k->v->facts.spots = SPOTS;
+    for (int i = 0; i < k->nleaf; i++)
+        for (int q = 0; q < SPOTS && k->leaf[i].n && !k->leaf[i].out->reason; q++)
+            if (check_column(j, w, &k->leaf[i], nb_word(s, (uint64_t)i << 32 | (uint64_t)q) % k->leaf[i].n, e))
+                return -1;
+    return 0;
+}
+
+/* ---- together ---------------------------------------------------------------------------------------------------- */
+
+static bool is_finite(const struct nb_checker *k)
+{
+    const struct nb_wants *w = &k->p->plan.wants;
+    for (int i = 0; i < w->nseed; i++)
+        for (int64_t q = 0; q < nb_count(&k->p->plan.net.values.v[w->seed[i]].shape); q++)
+            if (!isfinite(((const double *)k->own.data[w->seed[i]])[q]))
+                return false;
+    return true;
+}
+
+static int judge_nothing(struct jacobian *j)
+{
+    for (int i = 0; i < j->k->nleaf; i++) {
+        struct nb_checked *out = j->k->leaf[i].out;
+        out->verdict = NB_CANNOT_TELL;
+        out->reason = NB_WHY_forward_not_finite;
+        out->cannot_tell = (int64_t)j->k->leaf[i].n * j->rows;
+        out->value = out->candidate;
+    }
+    return 0;
+}
+
+static int new_leaves(struct jacobian *j, struct nb_error *e)
+{
+    struct nb_checker *k = j->k;
+    k->nleaf = k->p->plan.wants.nwrt;
+    k->v->n = (size_t)k->nleaf;
+    k->leaf = nb_zalloc(k->arena, (size_t)k->nleaf + 1, sizeof *k->leaf, e);
+    k->v->v = nb_zalloc(k->arena, (size_t)k->nleaf + 1, sizeof *k->v->v, e);
+    for (int i = 0; i < k->nleaf && k->leaf && k->v->v; i++)
+        if (new_leaf(j, i, e))
+            return -1;
+    return k->leaf && k->v->v ? 0 : -1;
+}
+
+int nb_check_jacobian(struct nb_checker *k, struct nb_error *e)
+{
+    struct jacobian j = {.k = k, .rows = count_rows(k)};
+    struct nb_fed fed = nb_graph_fed(k->g, &k->run);
+    struct nb_sweep w;
+    bool drew;
+    k->v->facts.method = "structure";
+    k->v->facts.coverage = NB_COVER_EVERY;
+    k->slots = 1;
+    if (!(k->oracle = nb_zalloc(k->arena, 1, sizeof *k->oracle, e)) || new_leaves(&j, e) || new_units(&j, e) ||
+        nb_session_new(&k->p->plan, NB_F64, &fed, k->arena, &k->own, &drew, e) || nb_session_forward(&k->own, e))
+        return -1;
+    if (!is_finite(k))
+        return judge_nothing(&j);
+    if (read_candidates(&j, e) || sweep(&j, &w, e))
+        return -1;
+    k->v->self_ok = w.ok;
+    k->v->facts.fault = w.fault;
+    for (int i = 0; i < k->nleaf; i++)
+        if (!k->leaf[i].out->reason && judge(&j, &w, &k->leaf[i], e))
+            return -1;
+    return check_columns(&j, &w, &fed, e);
+}
