@@ -20,7 +20,7 @@ struct ladder { /* of one entry */
 };
 struct result { /* of one colour */
     int64_t agree, compared, suspects;
-    double gap, h;
+    double gap, h, h_high;
     int halvings;
 };
 
@@ -196,6 +196,7 @@ static void compare(struct rungs *r, int slot, int64_t c, struct result *to)
         to->suspects += !agrees;
         to->gap = agrees && l->bar <= GOOD * fabs(l->value) ? fmax(to->gap, gap) : to->gap;
         to->h = fmin(to->h, l->h);
+        to->h_high = fmax(to->h_high, l->h);
         r->suspect[c * r->p->blocks.blocks + b] = !agrees;
     }
 }
@@ -351,6 +352,7 @@ static void add_result(struct nb_facts *f, const struct result *t)
     f->compared += t->compared;
     f->worst_gap = fmax(f->worst_gap, t->gap);
     f->halvings = t->halvings > f->halvings ? t->halvings : f->halvings;
+    f->h_high = fmax(f->h_high, t->h_high);
     f->h_low = t->compared && (f->h_low == 0 || t->h < f->h_low) ? t->h : f->h_low;
 }
 

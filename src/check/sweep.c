@@ -147,8 +147,10 @@ static int find_structure(struct nb_operand *p, bool *refuted, struct nb_error *
     p->affine = is;
     p->h = affine_step(&p->stand);
     *refuted = declared && !is;
+    int64_t before = p->stand.reals[0] + p->stand.complexes[0];
     if (nb_blocks_find(&p->stand, p->affine, p->w->seed, p->arena, &p->blocks, e))
         return -1;
+    p->w->facts->leak_evaluations += p->stand.reals[0] + p->stand.complexes[0] - before;
     for (int o = 0; o < p->stand.nout; o++) {
         p->out[o].block = p->blocks.block[o];
         p->out[o].inner = find_inner(&p->out[o], p->blocks.blocks);
