@@ -81,6 +81,17 @@ static bool blamed(const struct nb_ruling *r)
     return r->verdict == NB_WRONG && !r->reason;
 }
 
+/* The same backward is right in double, and what float differs by is what rounding to float does: its power says how
+ * little that is worth where terms cancel. */
+static void lean_on_shadow(const struct nb_leaf *l, size_t i, struct nb_ruling *r)
+{
+    bool explained = r->reason == NB_WHY_rounding || r->reason == NB_WHY_no_power;
+    if (!l->shadow || l->shadow[i] != NB_RIGHT || r->verdict != NB_CANNOT_TELL || !explained)
+        return;
+    r->verdict = NB_RIGHT;
+    r->power = 2 * (fabs(l->out->candidate[i] - r->value) + r->bar + l->noise[i]) / fabs(r->value);
+}
+
 static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
                       struct nb_error *e)
 {
@@ -230,6 +241,7 @@ static int judge_entries(struct nb_checker *k, struct nb_leaf *l, struct nb_erro
         }
         if (rule_entry(k, l, i, &x, &r, e))
             return -1;
+        lean_on_shadow(l, i, &r);
         count(out, i, &r);
         note_oracles(k, &x, &r);
         if (r.power > 0)

@@ -93,6 +93,18 @@ static void forget(struct nb_checked *c)
     c->largest_error = c->power_worst = c->power_median = c->zero_within = 0;
 }
 
+static int keep_shadow(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
+{
+    unsigned char *shadow;
+    if (k->c->gradients_given && nb_tensors_find(&k->c->gradients, l->out->name))
+        return 0; /* somebody else's gradient has none */
+    if (!(shadow = nb_alloc(k->arena, l->n, 1, e)))
+        return -1;
+    memcpy(shadow, l->out->verdicts, l->n);
+    l->shadow = shadow;
+    return 0;
+}
+
 int nb_judge_float(struct nb_checker *k, struct nb_error *e)
 {
     struct shadow x = {.k = k};
@@ -103,6 +115,8 @@ int nb_judge_float(struct nb_checker *k, struct nb_error *e)
     for (int i = 0; i < k->nleaf; i++) {
         if (k->leaf[i].out->reason == NB_WHY_shape)
             continue;
+        if (keep_shadow(k, &k->leaf[i], e))
+            return -1;
         forget(k->leaf[i].out);
         k->leaf[i].looked_at = 0;
         if (nb_judge_leaf(k, &k->leaf[i], e))

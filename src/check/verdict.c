@@ -65,6 +65,7 @@ static struct nb_ruling judge_zero(struct nb_ruling r, const struct nb_entry *x,
 {
     bool certain = r.bar <= 1e-3 * terms && fabs(x->candidate) <= r.bar + x->q;
     r.power = 0;
+    r.error = certain ? 0 : r.error; /* relative to what? */
     return certain ? rule(r, NB_RIGHT, NB_WHY_none) : rule(r, NB_CANNOT_TELL, NB_WHY_no_power);
 }
 
