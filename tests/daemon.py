@@ -25,13 +25,15 @@ class Reply:
 
 
 class Daemon:
-    """with Daemon("--workers", "1") as d: d.ask("GET", "/v1")"""
+    """with Daemon("--workers", "1") as d: d.ask("GET", "/v1")
 
-    def __init__(self, *options, environment=None):
-        self.options, self.environment = options, environment or {}
+    With data=, a directory of the caller's, it finds there what an earlier one left."""
+
+    def __init__(self, *options, environment=None, data=None):
+        self.options, self.environment, self.given, self.killed = options, environment or {}, data, False
 
     def __enter__(self):
-        self.data = tempfile.mkdtemp(prefix="nablad-")
+        self.data = self.given or tempfile.mkdtemp(prefix="nablad-")
         command = [program(), "--port", "0", "--data", os.path.join(self.data, "d"), *self.options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, **self.environment})
         self.log = b""
@@ -55,10 +57,17 @@ class Daemon:
             self.process.wait()
         rest = self.process.stderr.read().decode(errors="replace")
         self.process.stderr.close()
-        shutil.rmtree(self.data)
-        if status != 0:
+        if not self.given:
+            shutil.rmtree(self.data)
+        if status != 0 and not self.killed:
             sys.stderr.write(rest)
             raise RuntimeError(f"the daemon ended with status {status}")
+
+    def kill(self):
+        """As a loss of power would, but for what the system still writes."""
+        self.killed = True
+        self.process.kill()
+        self.process.wait()
 
     def connect(self, timeout=30):
         return socket.create_connection((self.host, self.port), timeout)

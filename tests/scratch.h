@@ -48,6 +48,11 @@ static void scratch_unlink_weights(const char *name)
     unlink(scratch_path("weights/", name));
 }
 
+static void scratch_unlink_jobs(const char *name)
+{
+    unlink(scratch_path("jobs/", name));
+}
+
 static void scratch_unlink(const char *name)
 {
     unlink(scratch_path("", name));
@@ -57,6 +62,8 @@ static void scratch_remove(void)
 {
     scratch_each("weights/", scratch_unlink_weights);
     rmdir(scratch_path("", "weights"));
+    scratch_each("jobs/", scratch_unlink_jobs);
+    rmdir(scratch_path("", "jobs"));
     scratch_each("", scratch_unlink);
     rmdir(scratch);
 }
