@@ -220,6 +220,11 @@ class Life(WithDaemon):
         self.until(path, "done")
         self.refused(self.d.ask("GET", path + "/result", headers={"Accept": "text/html"}), 406, "not_acceptable")
         self.refused(self.d.ask("GET", path + "/events", headers={"Accept": "application/json"}), 406, "not_acceptable")
+        for kind in ("application/json", "image/svg+xml"):
+            accept = {"Accept": kind}
+            result = self.d.ask("GET", path + "/result", headers=accept)
+            self.assertEqual(result.headers["Content-Type"], kind)
+            self.assertTrue(result.body == self.d.ask("POST", "/v1/check", SMALL, accept).body)
         head = self.d.ask("HEAD", path + "/events")
         self.assertEqual((head.status, head.headers["Content-Type"], head.body), (200, "text/event-stream", b""))
 
@@ -442,10 +447,11 @@ class Stored(WithDaemon):
         # its weights went with it
         self.assertTrue(wait_until(lambda: os.listdir(weights) == kept))
 
-    def test_place(self):
+    def test_empty(self):
+        """A batch of none has an end too, in every form."""
         self.d.ask("PUT", "/v1/graphs/odd", {"graph": network(3)})
-        reply = self.d.ask("POST", "/v1/graphs/odd/check", {"dims": {"B": 0}}, ASYNC)
-        self.assertIn(reply.status, (202, 400))
+        path = self.begin({"dims": {"B": 0}}, "/v1/graphs/odd/check")
+        self.assertEqual(self.until(path, "done")["progress"]["of"], 3 * 20 + 3 + 3 * 10 + 10)
 
 
 class Killed(unittest.TestCase):

@@ -67,6 +67,8 @@ int nb_heatmap_plan(struct nb_heatmap *m, const struct nb_verdicts *v, const str
                     struct nb_error *e)
 {
     *m = (struct nb_heatmap){.v = v, .c = c};
+    if (!nb_count(&c->shape))
+        return 0;
     lay_out(m, &c->shape);
     m->width = square(m->columns, MOST_ACROSS, &m->per_column, &m->across);
     m->height = square(m->rows, MOST_DOWN, &m->per_row, &m->down);
