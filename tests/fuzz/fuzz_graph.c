@@ -33,7 +33,7 @@ static void use(struct nb_graph *g, struct nb_arena *a)
     struct nb_result r;
     json_decref(nb_graph_describe(g, &e));
     nb_graph_dot(g, a, &e);
-    if (nb_point_draw(g, &run, a, &v, &e) || nb_graph_backward(g, &run, a, &r, &e))
+    if (nb_point_draw(g, &run, 0, a, &v, &e) || nb_graph_backward(g, &run, a, &r, &e))
         return;
     if (entries(nb_graph_parameters(g)) + entries(&run.inputs) <= SMALL)
         nb_check_run(g, &c, a, &v, &e);
