@@ -11,6 +11,7 @@ enum {
     ROOM = NB_PICTURE - 2 * NB_PICTURE_MARGIN,
     LINE = 19,
     MAPS = 8,
+    DOUBTS = 8,
     LINES = 30,
     SIDE = 34,
     INDENT = 19,
@@ -24,6 +25,7 @@ static const char STYLE[] =
     ".z{stroke:#fff;stroke-width:1;vector-effect:non-scaling-stroke}\n"
     ".r{fill:none;stroke:#24292f;stroke-width:1.8}\n"
     ".n{font-size:12px;font-weight:700;paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}\n"
+    ".y{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-opacity:.75;stroke-linejoin:round}\n"
     ".v0{fill:#2f7fc1}.v1{fill:#f2cf4e}.v2{fill:#c24000}.p0,.p2{fill:#fff;font-weight:700}.p1{fill:#3b2f00;font-weight:"
     "700}\n"
     ".c0{stroke:#0072b2}.k{fill:#fff;stroke:#0072b2;stroke-width:2.4}.bar{fill:#0072b2;fill-opacity:.1}.cb{fill:#"
@@ -32,7 +34,7 @@ static const char STYLE[] =
     "@media "
     "(prefers-color-scheme:dark){.w{fill:#0d1117}.o{fill:#2b2200}.h0{fill:#0d1117;stroke:#30363d}.h1{fill:#2d333b}\n"
     ".h2{fill:#16324a}.h3{fill:#2f6f9f}.h4{fill:#79bdf2}.h5{fill:#e3bd3c}.h6{fill:#a34a17}.h7{fill:#ef7431}\n"
-    ".h8{fill:#ffb38a}.z{stroke:#0d1117}.r{stroke:#e6edf3}.n{stroke:#0d1117}\n"
+    ".h8{fill:#ffb38a}.z{stroke:#0d1117}.y{stroke:#0d1117}.r{stroke:#e6edf3}.n{stroke:#0d1117}\n"
     ".v0{fill:#4aa3e0}.v1{fill:#e3bd3c}.v2{fill:#ef7431}.p0,.p2{fill:#0d1117}.p1{fill:#2b2200}\n"
     ".c0{stroke:#4aa8e8}.k{fill:#0d1117;stroke:#4aa8e8}.bar{fill:#4aa8e8;fill-opacity:.16}.cb{fill:#7cc4f5}\n"
     ".own{stroke:#ef7431}.co{fill:#f5a173}}\n";
@@ -119,6 +121,21 @@ static double put_legend(struct nb_svg *s, unsigned seen, double y)
     return y + LINE + 14;
 }
 
+static double put_doubts(struct nb_svg *s, const struct nb_verdicts *v, double y)
+{
+    if (!v->ndoubts)
+        return y;
+    nb_svg_label(s, "u", X, y + 8, "Mistakes that this point would hide");
+    y += LINE + 10;
+    for (size_t i = 0; i < v->ndoubts && i < DOUBTS; i++) {
+        const struct nb_doubt *d = &v->doubts[i];
+        char *text = nb_sprintf(s->t->arena, s->e, "%s%s%s", d->where ? d->where : "", d->where ? ": " : "", d->hides);
+        nb_svg_label(s, "q", X, y, "•");
+        y = nb_svg_paragraph(s, "q", X + INDENT, y, ROOM - INDENT, text ? text : "");
+    }
+    return y;
+}
+
 static double put_top(struct nb_svg *s, const struct nb_verdicts *v, const struct nb_tensors *came)
 {
     const char *sentence = nb_verdicts_summary(v, came, s->t->arena, s->e);
@@ -128,13 +145,7 @@ static double put_top(struct nb_svg *s, const struct nb_verdicts *v, const struc
                  : v->verdict == NB_WRONG ? "This gradient is wrong."
                                           : "Whether this gradient is right cannot be told.");
     double y = nb_svg_paragraph(s, "", X, 72, ROOM, sentence ? sentence : "");
-    for (size_t i = 0; i < v->ndoubts && i < 6; i++) {
-        const struct nb_doubt *d = &v->doubts[i];
-        char *text = nb_sprintf(s->t->arena, s->e, "This point hides mistakes%s%s: %s.", d->where ? " at " : "",
-                                d->where ? d->where : "", d->hides);
-        y = nb_svg_paragraph(s, "q", X, y, ROOM, text ? text : "");
-    }
-    return y + 8;
+    return put_doubts(s, v, y) + 8;
 }
 
 /* ---- a tensor ---------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,10 @@ enum { LEFT = 74, RIGHT = NB_PICTURE - NB_PICTURE_MARGIN, HEIGHT = 230 };
 
 struct plot {
     double top, x0, x1, y0, y1; /* the ranges, as powers of ten */
+    int texts;                  /* that stand in it: where each begins, its line, its width */
+    struct {
+        double x, y, width;
+    } text[4];
 };
 
 static double px(const struct plot *p, double h)
@@ -71,6 +75,23 @@ static void put_ticks(struct nb_svg *s, const struct plot *p)
     }
 }
 
+static void put_text(struct nb_svg *s, struct plot *p, const char *class, double x, double y, double width,
+                     const char *text)
+{
+    nb_svg_label(s, class, x, y, text);
+    p->text[p->texts].x = x;
+    p->text[p->texts].y = y;
+    p->text[p->texts++].width = width;
+}
+
+static bool is_taken(const struct plot *p, double x, double y, double width)
+{
+    for (int i = 0; i < p->texts; i++)
+        if (fabs(p->text[i].y - y) < 15 && x < p->text[i].x + p->text[i].width && p->text[i].x < x + width)
+            return true;
+    return false;
+}
+
 /* Does the curve run through a text that begins at x and stands on y? */
 static bool covers(const struct plot *p, const struct nb_error_curve *k, double x, double y, double width)
 {
@@ -84,54 +105,62 @@ static bool covers(const struct plot *p, const struct nb_error_curve *k, double 
     return false;
 }
 
-/* Below a level, or above it, wherever the curve leaves room; within a band under it also farther down. */
-static void put_beside(struct nb_svg *s, const struct plot *p, const struct nb_error_curve *k, const char *class,
-                       double y, bool band, const char *text)
+/* Below a level, or above it, wherever the curve leaves room; within a band, which fills from the left, also farther
+ * down. */
+static void put_beside(struct nb_svg *s, struct plot *p, const struct nb_error_curve *k, const char *class, double y,
+                       bool band, const char *text)
 {
-    static const double by[2][4] = {{16, -7, 16, -7}, {16, 34, 52, 70}};
-    double width = 7.1 * nb_svg_width(text), low = p->top + HEIGHT - 6;
-    const double across[] = {LEFT + 12, RIGHT - 12 - width, (LEFT + RIGHT - width) / 2};
-    double x = across[0], at = fmin(y + 16, low);
-    for (int i = 0; i < 12; i++) {
-        double down = y + by[band][i / 3];
-        if (down < p->top + 14 || down > low || covers(p, k, across[i % 3], down, width))
+    enum { PLACES = 8 };
+    static const double by[2][4] = {{-7, 16, -22, 31}, {16, 34, 52, 70}};
+    double width = 6.3 * nb_svg_width(text), low = p->top + HEIGHT - 6,
+           step = (RIGHT - LEFT - 24 - width) / (PLACES - 1);
+    double x = LEFT + 12, at = fmin(y + 16, low);
+    for (int i = 0; i < 4 * PLACES; i++) {
+        double down = y + by[band][i / PLACES],
+               across = LEFT + 12 + step * (band ? i % PLACES : PLACES - 1 - i % PLACES);
+        if (down < p->top + 14 || down > low || is_taken(p, across, down, width) || covers(p, k, across, down, width))
             continue;
-        x = across[i % 3];
+        x = across;
         at = down;
         break;
     }
-    nb_svg_label(s, class, x, at, text);
+    put_text(s, p, class, x, at, width, text);
 }
 
 /* A part of the number itself: in percent if that can be read. */
 static const char *part_text(const struct nb_checked *c, double part, char *buf, size_t size)
 {
-    char number[40];
-    if (is_zero(c))
+    if (is_zero(c) || part < 1e-4 || part >= 10)
         return nb_svg_number(part, 2, buf, size);
-    if (part >= 1e-4 && part < 10)
-        snprintf(buf, size, part < 0.1 ? "%.2g %%" : "%.0f %%", 100 * part);
-    else
-        snprintf(buf, size, part < 1 ? "%s of the slope" : "%s times the slope",
-                 nb_svg_number(part, 2, number, sizeof number));
+    snprintf(buf, size, part < 0.1 ? "%.2g %%" : "%.0f %%", 100 * part);
     return buf;
 }
 
-/* The band that ends at the oracle's error bar. */
-static void put_bar(struct nb_svg *s, const struct plot *p, const struct nb_checked *c)
+/* Of the differences, as the curve has it; 0: not known. */
+static double bar_of(const struct nb_checked *c)
 {
-    char number[60], text[160];
     double bar = c->differences_bar / scale_of(c);
-    if (!(bar > 0) || !isfinite(bar))
-        return;
-    double y = py(p, bar);
-    nb_svg_put(s, "<rect class=\"bar\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/>\n", LEFT, y, RIGHT - LEFT,
-               p->top + HEIGHT - y);
-    snprintf(text, sizeof text, "error bar of the differences: %s", part_text(c, bar, number, sizeof number));
-    put_beside(s, p, &c->curve, "s cb", y, true, text);
+    return bar > 0 && isfinite(bar) ? bar : 0;
 }
 
-static void put_own(struct nb_svg *s, const struct plot *p, const struct nb_checked *c)
+static void put_band(struct nb_svg *s, const struct plot *p, const struct nb_checked *c)
+{
+    double y = py(p, bar_of(c));
+    if (bar_of(c) > 0)
+        nb_svg_put(s, "<rect class=\"bar\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/>\n", LEFT, y, RIGHT - LEFT,
+                   p->top + HEIGHT - y);
+}
+
+static void put_bar(struct nb_svg *s, struct plot *p, const struct nb_checked *c)
+{
+    char number[60], text[160];
+    if (!(bar_of(c) > 0))
+        return;
+    snprintf(text, sizeof text, "error bar of the differences: %s", part_text(c, bar_of(c), number, sizeof number));
+    put_beside(s, p, &c->curve, "s cb y", py(p, bar_of(c)), true, text);
+}
+
+static void put_own(struct nb_svg *s, struct plot *p, const struct nb_checked *c)
 {
     char number[60], text[160];
     double own = own_error(c);
@@ -139,25 +168,25 @@ static void put_own(struct nb_svg *s, const struct plot *p, const struct nb_chec
         return;
     double y = py(p, own);
     nb_svg_line(s, "l own", LEFT, y, RIGHT, y);
-    snprintf(text, sizeof text, "the gradient being checked is off by %s", part_text(c, own, number, sizeof number));
-    put_beside(s, p, &c->curve, "s co", y, false, text);
+    snprintf(text, sizeof text, "this gradient is off by %s", part_text(c, own, number, sizeof number));
+    put_beside(s, p, &c->curve, "s co y", y, false, text);
 }
 
-static void put_step(struct nb_svg *s, const struct plot *p, const struct nb_checked *c)
+static void put_step(struct nb_svg *s, struct plot *p, const struct nb_checked *c)
 {
     char number[40], text[80];
     const struct nb_error_curve *k = &c->curve;
     if (!(k->used > 0))
         return;
     double x = px(p, k->used);
-    bool right = x > (LEFT + RIGHT) / 2.0;
     nb_svg_line(s, "a used", x, p->top, x, p->top + HEIGHT);
     for (int i = 0; i < k->n; i++)
         if (k->h[i] == k->used)
             nb_svg_put(s, "<circle class=\"k\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n", x, py(p, k->error[i]));
     snprintf(text, sizeof text, "step used: %s", nb_svg_number(k->used, 2, number, sizeof number));
-    double y = p->top + HEIGHT - 8, own = py(p, own_error(c));
-    nb_svg_label(s, right ? "e s" : "s", x + (right ? -7 : 7), fabs(own - y + 4) < 12 ? y - 22 : y, text);
+    double y = p->top + HEIGHT - 8, own = py(p, own_error(c)), width = 6.9 * nb_svg_width(text);
+    bool right = x > (LEFT + RIGHT) / 2.0;
+    put_text(s, p, "s y", right ? x - 7 - width : x + 7, fabs(own - y + 4) < 12 ? y - 22 : y, width, text);
 }
 
 static void put_curve(struct nb_svg *s, const struct plot *p, const struct nb_error_curve *k)
@@ -172,10 +201,12 @@ static void put_curve(struct nb_svg *s, const struct plot *p, const struct nb_er
 static const char *lesson(const struct nb_checked *c)
 {
     const struct nb_error_curve *k = &c->curve;
-    double least = INFINITY;
-    for (int i = 0; i < k->n; i++)
+    double least = INFINITY, most = 0;
+    for (int i = 0; i < k->n; i++) {
         least = fmin(least, k->error[i]);
-    if (c->reasons[c->worst] == NB_WHY_kink || (least > 1e-2 && !is_zero(c)))
+        most = fmax(most, k->error[i]);
+    }
+    if (c->reasons[c->worst] == NB_WHY_kink || (least > 1e-2 && !is_zero(c)) || (most > 0 && least > 0.5 * most))
         return "However small the step, the error stays: at a kink the slopes to the left and to the right are not the "
                "same, "
                "and there is no single number to find.";
@@ -204,12 +235,13 @@ double nb_error_plot(struct nb_svg *s, const struct nb_checked *c, double y)
              at.rank ? nb_shape_text(&at, NULL, index, sizeof index) : "");
     nb_svg_label(s, "u", NB_PICTURE_MARGIN, y, title);
     nb_svg_label(s, "q s", NB_PICTURE_MARGIN, y + 20, is_zero(c) ? "error" : "error, relative");
-    put_bar(s, &p, c);
+    put_band(s, &p, c);
     put_ticks(s, &p);
     nb_svg_put(s, "<rect class=\"f\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", LEFT, p.top, RIGHT - LEFT,
                HEIGHT);
     put_curve(s, &p, &c->curve);
     put_step(s, &p, c);
+    put_bar(s, &p, c);
     put_own(s, &p, c);
     nb_svg_label(s, "m q s", (LEFT + RIGHT) / 2.0, p.top + HEIGHT + 38, "step");
     return nb_svg_paragraph(s, "q", NB_PICTURE_MARGIN, p.top + HEIGHT + 62, NB_PICTURE - 2 * NB_PICTURE_MARGIN,

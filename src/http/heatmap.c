@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_ACROSS = 640, MOST_DOWN = 240, LEAST = 5, LARGEST = 20, ROOM_FOR_A_GLYPH = 15 };
+enum { MOST_ACROSS = 640, MOST_DOWN = 240, LEAST = 5, LEAST_STRIP = 14, LARGEST = 20, ROOM_FOR_A_GLYPH = 15 };
 
 /* ---- one entry --------------------------------------------------------------------------------------------------- */
 
@@ -74,6 +74,8 @@ int nb_heatmap_plan(struct nb_heatmap *m, const struct nb_verdicts *v, const str
     m->height = square(m->rows, MOST_DOWN, &m->per_row, &m->down);
     if (m->per_column == 1 && m->per_row == 1 && fmin(m->width, m->height) >= 8)
         m->width = m->height = fmin(m->width, m->height);
+    if (m->rows == 1)
+        m->height = fmax(m->width, LEAST_STRIP);
     m->marks = (int)nb_worst_entries(c, NB_MARKS, &m->mark, a, e);
     return m->marks < 0 ? -1 : 0;
 }
