@@ -143,20 +143,30 @@ int nb_terms_settle(const struct nb_asked *ask, struct nb_error *e)
     return 0;
 }
 
+static void move_place(struct nb_error *e, const char *from, const char *to)
+{
+    char rest[sizeof e->pointer];
+    size_t n = strlen(from), m = strlen(to), size;
+    if (strncmp(e->pointer, from, n) || (e->pointer[n] && e->pointer[n] != '/'))
+        return;
+    size = strnlen(e->pointer + n, sizeof e->pointer - m - n - 1);
+    memcpy(rest, e->pointer + n, size);
+    memcpy(e->pointer, to, m);
+    memcpy(e->pointer + m, rest, size);
+    e->pointer[m + size] = 0;
+}
+
 int nb_terms_place(const struct nb_asked *ask, struct nb_error *e)
 {
-    char pointer[100];
-    const char *symbol = e->pointer + 6;
-    if (!strcmp(e->pointer, "/dims") && json_is_object(ask->sample))
-        memcpy(e->pointer, "/sample", sizeof "/sample");
-    if (strncmp(e->pointer, "/dims/", 6))
-        return -1;
-    if (!json_object_get(ask->sample, symbol))
-        symbol = json_object_get(ask->sample, "batch") ? "batch" : NULL;
-    if (symbol) {
-        snprintf(pointer, sizeof pointer, "/sample/%.80s", symbol);
-        memcpy(e->pointer, pointer, strlen(pointer) + 1);
-    }
+    static const char *const asked[][2] = {
+        {"/loss", "/certificate/asked/loss"}, {"/wrt", "/certificate/asked/wrt"}, {"/dims", "/certificate/asked/dims"}};
+    const char *symbol = strncmp(e->pointer, "/dims/", 6) ? "" : e->pointer + 6;
+    if (json_is_object(ask->sample) && *symbol && !json_object_get(ask->sample, symbol)) /* or another name for it */
+        return json_object_get(ask->sample, "batch") ? move_place(e, e->pointer, "/sample/batch"), -1 : -1;
+    if (json_is_object(ask->sample))
+        move_place(e, "/dims", "/sample");
+    for (size_t i = 0; ask->replay.tree && i < sizeof asked / sizeof *asked; i++)
+        move_place(e, asked[i][0], asked[i][1]);
     return -1;
 }
 

@@ -11,7 +11,7 @@ nb_field_reader nb_read_method, nb_read_coverage, nb_read_order, nb_read_kinks, 
 
 /* What single members cannot say: a direction without order 2, tolerances that let nothing pass. */
 int nb_terms_settle(const struct nb_asked *ask, struct nb_error *e);
-/* A fault of a size that `sample` gave is a fault there. Always -1. */
+/* A fault of a term is a fault where it stood: in `sample`, in a certificate. Always -1. */
 int nb_terms_place(const struct nb_asked *ask, struct nb_error *e);
 
 struct nb_writer;
