@@ -66,6 +66,8 @@ CHECKS = {
     "signed": {"graph": NET, "seed": "14", "coverage": "signed"},
     "sampled": {"graph": NET, "seed": "15", "coverage": "sampled"},
     "second order": {"graph": NET, "seed": "16", "order": 2, "loss": "loss"},
+    "second order, all of it": {"graph": NET, "seed": "16", "order": 2, "loss": "loss", "wrt": ["x"], "detail": "all"},
+    "half a direction": {"graph": NET, "inputs": POINT, "order": 2, "direction": {"x": POINT["x"]}, "wrt": ["x", "net.0.bias"]},
 }
 SENT = ("graph", "parameters", "inputs", "cotangents", "gradients", "direction")
 
@@ -214,6 +216,9 @@ class Certificates(WithDaemon):
             self.assertEqual(c[member], {"from": "request", "sha256": digest(CLAIM[sent]), "tensors": CLAIM[sent]})
         compact = json.dumps(TANH, separators=(",", ":"))
         self.assertEqual(c["graph"], "sha256:" + digest({}, compact + "\n"))
+        c = self.check(CHECKS["second order, all of it"]).json()["certificate"]
+        self.assertEqual(c["direction"]["from"], "sample")
+        self.assertEqual(c["direction"]["sha256"], digest(c["direction"]["tensors"]))
         for body in CHECKS["drawn, all of it"], {**CHECKS["float32"], "detail": "all"}:
             c = self.check(body).json()["certificate"]
             self.assertEqual([c[m]["from"] for m in ("point", "cotangent", "candidate")], ["sample", "sample", "backward"])
@@ -336,6 +341,42 @@ class Certificates(WithDaemon):
             detail = self.refused(other, "certificate_mismatch", f"/certificate/{member}/sha256")
             self.assertIn(c[member]["sha256"], detail)
             self.assertIn(digest({name: [1, 2, 3]}), detail)
+
+
+def safetensors(tensors):
+    header, data = {}, b""
+    for name, numbers in tensors.items():
+        bytes_of = b"".join(struct.pack("<f", x) for x in flat(numbers))
+        header[name] = {"dtype": "F32", "shape": shape(numbers), "data_offsets": [len(data), len(data) + len(bytes_of)]}
+        data += bytes_of
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+class Binary(WithDaemon):
+    """Options stand in the query; what came in single precision comes back, bit by bit, in a certificate in JSON."""
+
+    def ask(self, query, tensors):
+        self.d.ask("PUT", "/v1/graphs/tanh", {"graph": TANH})
+        return self.d.ask("POST", "/v1/graphs/tanh/check" + query, safetensors(tensors),
+                          {"Content-Type": "application/x-safetensors"})
+
+    def test_options(self):
+        query = "?method=loop&rho=1e-8&r_max=0.01&detail=all&power=true&kinks=convention&order=1&coverage=every&seed=5"
+        tensors = {"inputs/x": [0.1, 0.2], "cotangents/y": [1, 0.3], "gradients/x": [0.9900663, 0.3]}
+        reply = self.ask(query, tensors)
+        self.assertEqual(reply.status, 200, reply.body)
+        c = reply.json()["certificate"]
+        self.assertEqual(c["asked"], {"method": "loop", "coverage": "every", "kinks": "convention", "rho": 1e-8,
+                                      "r_max": 0.01, "power": True, "detail": "all"})
+        self.assertEqual(c["point"]["tensors"]["x"], list(struct.unpack("<2f", struct.pack("<2f", 0.1, 0.2))))
+        again = self.d.ask("POST", "/v1/graphs/tanh/check", {"certificate": c})
+        self.assertEqual(again.body, reply.body)
+
+    def test_refused(self):
+        for query in "?method=guess", "?rho=small", "?order=2.5", "?power=1", "?rho=0.005", "?sample=true":
+            reply = self.ask(query, {"x": [1]})
+            self.assertEqual((reply.status, reply.json()["code"]), (400, "bad_parameter"), query)
 
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -222,7 +222,7 @@ static int judge_all(struct nb_checker *k, struct nb_error *e)
     sum_up(k);
     if (k->c->order == 2 ? judge_second(k, e) : nb_graph_dtype(k->g) == NB_F32 && judge_float(k, e))
         return -1;
-    if (k->c->curve && nb_error_curve(k, e))
+    if (k->c->curve && k->c->order != 2 && nb_error_curve(k, e))
         return -1;
     if (k->which == 0 && (nb_doubts_find(k, e) || (k->c->power && nb_mutants_plant(k, e))))
         return -1;

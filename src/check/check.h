@@ -45,7 +45,7 @@ struct nb_check {
 
 /* Error of central differences against the step, relative to the certified value, or absolute if
  * that is zero within its bar. Of the one
- * entry that looks worst of all, if it was asked for. */
+ * entry that looks worst of all, if it was asked for and the order is 1. */
 enum { NB_CURVE_POINTS = 48 };
 struct nb_error_curve {
     int n;

@@ -222,7 +222,7 @@ static void put_origins(struct nb_writer *w, const struct nb_asked *ask, const s
         put_drawn(w, "cotangent", &c->run.cotangents, &v->cotangents, show);
     put_candidate(w, ask, v, show);
     if (c->order == 2)
-        put_origin(w, "direction", c->direction.n ? "request" : "sample", c->direction.n ? &c->direction : NULL, show);
+        put_drawn(w, "direction", &c->direction, &v->direction, show);
 }
 
 void nb_w_certificate(struct nb_writer *w, const struct nb_asked *ask, const struct nb_verdicts *v)

@@ -207,6 +207,8 @@ static void put_self(struct nb_writer *w, const struct nb_verdicts *v)
     nb_w_key(w, "self");
     nb_w_open(w, '{');
     nb_w_bool_at(w, "ok", v->self_ok);
+    if (!v->self_ok && v->facts.fault)
+        nb_w_string_at(w, "fault", v->facts.fault);
     if (v->facts.compared) {
         nb_w_whole_at(w, "oracles_agree", v->facts.agree);
         nb_w_whole_at(w, "of", v->facts.compared);
