@@ -34,6 +34,7 @@ struct nb_checker {
     int slots;
     struct nb_leaf *leaf;
     int nleaf;
+    double **scatter; /* per leaf, once somebody is to be blamed */
     struct nb_chunks chunks;
     double rho, r_max;
     int which;   /* point: 0 the first */
@@ -58,6 +59,8 @@ int nb_check_jacobian(struct nb_checker *k, struct nb_error *e);
 int nb_judge_second(struct nb_checker *k, struct nb_error *e);
 /* judge.c: the candidate of a leaf against its estimates: entries, counts, power, verdict. */
 int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e);
+/* scatter.c: what rounding does to an honest backward in double, per leaf and entry, into k->scatter. */
+int nb_scatter_measure(struct nb_checker *k, struct nb_error *e);
 /* formula.c: which formula of a given backward is at fault, in place of the tensors that are wrong. */
 int nb_name_formula(struct nb_checker *k, struct nb_error *e);
 /* error_curve.c: how far off a difference quotient of the whole graph is at the entry that looks worst of all, for

@@ -345,11 +345,12 @@ static int look_at_op(void *look, const struct nb_op *op, const struct nb_call *
 /* ---- what came out --------------------------------------------------------------------------------------------- */
 
 /* Too small to be seen beside rounding; entries to which nothing reacts are another matter. */
-static bool vanished(const struct nb_checked *c, size_t i)
+static bool vanished(const struct nb_leaf *l, size_t i)
 {
+    const struct nb_checked *c = l->out;
     if (c->reasons[i] == NB_WHY_rounding || c->reasons[i] == NB_WHY_no_power)
         return true;
-    return c->reasons[i] == NB_WHY_none && c->bar[i] > 0 && fabs(c->value[i]) <= c->bar[i];
+    return c->reasons[i] == NB_WHY_none && l->z && l->z[i].moved && fabs(c->value[i]) <= c->bar[i];
 }
 
 static int look_at_values(const struct look *l, struct nb_error *e)
@@ -358,7 +359,7 @@ static int look_at_values(const struct look *l, struct nb_error *e)
         const struct nb_leaf *leaf = &l->k->leaf[i];
         size_t n = 0;
         for (size_t j = 0; leaf->out->judged && j < leaf->n; j++)
-            n += vanished(leaf->out, j);
+            n += vanished(leaf, j);
         if (2 * n > leaf->n && add(l, "vanishing", leaf->out->name,
                                    "most of its gradient is 0 beside rounding: formulas that agree in the limit", e))
             return -1;

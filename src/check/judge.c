@@ -43,14 +43,47 @@ static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t
     return 0;
 }
 
-/* Before anyone is blamed: the complex step's bar knows the terms it sums, not the rounding inside the forward. */
+/* Four to one may come about by chance where the function turns round within a step: smaller ones tell. */
+static int look_closer(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
+                       struct nb_error *e)
+{
+    for (int halved = 8; halved <= 24 && r->disagree; halved += 8) {
+        struct nb_entry y = *x;
+        if (nb_differences_below(k->oracle, l->value, i, l->slope, l->reach, halved, &y.d, e))
+            return -1;
+        struct nb_ruling closer = nb_judge(&y);
+        if (!y.d.found || closer.disagree)
+            continue;
+        *x = y;
+        *r = closer;
+    }
+    return 0;
+}
+
+static bool blamed(const struct nb_ruling *r)
+{
+    return r->verdict == NB_WRONG && (!r->reason || r->reason == NB_WHY_not_zero);
+}
+
+/* Before anyone is blamed: the complex step's bar knows the terms it sums, not the rounding inside the forward; that of
+ * differences knows the outputs that moved. And an honest backward rounds, too. */
 static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_entry *x,
                             struct nb_ruling *r, struct nb_error *e)
 {
-    double noise;
-    if (nb_complex_noise(k->oracle, l->value, i, &noise, e))
+    double noise, hidden = 0;
+    bool differences = !x->no_d && x->d.found && x->d.h > 0;
+    if (nb_complex_noise(k->oracle, l->value, i, &noise, e) ||
+        (differences && nb_unmoved(k->oracle, l->value, i, x->d.h, &hidden, e)))
         return -1;
+    x->d.bar += hidden;
     x->z.bar += 8 * noise;
+    x->z.moved |= noise > 0;
+    *r = nb_judge(x);
+    if (!blamed(r))
+        return 0;
+    if (!k->scatter && nb_scatter_measure(k, e))
+        return -1;
+    x->noise = fmax(x->noise, k->scatter[l - k->leaf][i]);
     *r = nb_judge(x);
     return 0;
 }
@@ -76,11 +109,6 @@ static int see_whole(struct nb_checker *k, struct nb_leaf *l, size_t i, struct n
     return 0;
 }
 
-static bool blamed(const struct nb_ruling *r)
-{
-    return r->verdict == NB_WRONG && !r->reason;
-}
-
 /* The same backward is right in double, and what float differs by is what rounding to float does: its power says how
  * little that is worth where terms cancel. */
 static void lean_on_shadow(const struct nb_leaf *l, size_t i, struct nb_ruling *r)
@@ -104,6 +132,8 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
     if (k->second)
         return 0;
     if (!l->d && blamed(r) && see_whole(k, l, i, x, r, e))
+        return -1;
+    if (r->disagree && !x->no_d && x->d.found && look_closer(k, l, i, x, r, e))
         return -1;
     if ((r->disagree || r->reason == NB_WHY_no_ratio) && look_for_corner(k, l, i, x, r, e))
         return -1;

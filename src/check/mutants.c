@@ -45,7 +45,8 @@ static bool is_wrong(const struct nb_checker *k, const struct nb_leaf *l, size_t
                          .z = {.value = l->out->value[i], .bar = l->out->bar[i], .moved = true, .found = true},
                          .no_d = true,
                          .eps = l->eps,
-                         .reach = fmax(l->largest, l->slope),
+                         .reach = l->largest,
+                         .noise = l->noise ? l->noise[i] : 0,
                          .rho = k->rho,
                          .r_max = k->r_max};
     return nb_judge(&x).verdict == NB_WRONG;

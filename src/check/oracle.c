@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const double H = 0x1p-664;
+static const double UNSEEN = 0x1p-400; /* slopes below it are lost where numbers end: 2^-1074 / h, and some */
 enum { ROUNDING = 16, HALVINGS = 37, JIGGLES = 8 };
 
 static size_t entries(const struct nb_session *s, int v)
@@ -115,13 +116,47 @@ static int new_keep(struct nb_oracle *o, struct nb_arena *a, struct nb_error *e)
     return (o->keep = nb_alloc(a, n, sizeof *o->keep, e)) ? 0 : -1;
 }
 
-/* A forward that refuses such a point (a label that must be 1 or -1) has no noise to tell of. */
+static bool refuses_jiggle(struct nb_oracle *o)
+{
+    struct nb_error refused = {0};
+    jiggle(o, 0, false);
+    int bad = evaluate(o, o->plus, &refused);
+    put_back(o, false);
+    return bad;
+}
+
+/* Leaves of which the forward takes a finite set of values stay as they are: labels that must be 1 or -1. */
+static void leave_labels(struct nb_oracle *o)
+{
+    int *leaf = o->leaf, all = o->nleaf, n = 0;
+    if (!refuses_jiggle(o))
+        return;
+    o->nleaf = 1;
+    for (int l = 0; l < all; l++) {
+        o->leaf = leaf + l;
+        if (!refuses_jiggle(o))
+            leaf[n++] = leaf[l];
+    }
+    o->leaf = leaf;
+    o->nleaf = n;
+}
+
+bool nb_oracle_moves(const struct nb_oracle *o, int leaf)
+{
+    for (int l = 0; l < o->nleaf; l++)
+        if (o->leaf[l] == leaf)
+            return true;
+    return false;
+}
+
 static void measure_noise(struct nb_oracle *o)
 {
     for (int r = 0; r < JIGGLES; r++) {
         struct nb_error refused = {0};
         jiggle(o, r, false);
+        o->d.stir = 1 + (uint64_t)r;
         int bad = evaluate(o, o->plus, &refused);
+        o->d.stir = 0;
         put_back(o, false);
         for (int k = 0; k < o->nout && !bad; k++)
             for (size_t j = 0; j < entries(&o->d, o->out[k]); j++)
@@ -152,6 +187,7 @@ int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *co
     if (evaluate(o, o->base, e) || nb_session_hold(&o->d, a, e))
         return -1;
     o->signature = signature(o);
+    leave_labels(o);
     measure_noise(o);
     return 0;
 }
@@ -164,6 +200,8 @@ int nb_oracle_twin(const struct nb_oracle *o, const struct nb_fed *fed, struct n
     twin->base = o->base;
     twin->g = o->g;
     twin->noise = o->noise;
+    twin->leaf = o->leaf;
+    twin->nleaf = o->nleaf;
     twin->nbranch = o->nbranch;
     twin->branch = o->branch;
     twin->signature = o->signature;
@@ -184,6 +222,7 @@ bool nb_oracle_finite(const struct nb_oracle *o)
 int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate *n, struct nb_error *e)
 {
     double _Complex *x = o->z.data[leaf], keep = x[i];
+    double weights = 0;
     *n = (struct nb_estimate){.found = true};
     x[i] = CMPLX(creal(keep), H);
     o->complexes++;
@@ -195,10 +234,11 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
             n->moved |= cimag(y[j]) != 0;
             n->value += term;
             n->terms += fabs(term);
+            weights += fabs(o->g[k][j]);
         }
     }
     x[i] = keep; /* not before: an output may be the leaf itself, in another shape */
-    n->bar = ROUNDING * DBL_EPSILON * n->terms;
+    n->bar = ROUNDING * DBL_EPSILON * n->terms + UNSEEN * weights;
     return bad;
 }
 
@@ -238,7 +278,9 @@ int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, str
     for (int r = 0; r < JIGGLES; r++) {
         struct nb_error refused = {0};
         jiggle(o, r, true);
+        o->z.stir = 1 + (uint64_t)r;
         int bad = nb_complex_step(o, leaf, i, &beside, &refused);
+        o->z.stir = 0;
         put_back(o, true);
         if (!bad)
             *noise = fmax(*noise, fabs(beside.value - at.value));
@@ -343,8 +385,14 @@ static bool is_done(const struct nb_estimate *n, const struct rung *far, const s
 int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n,
                    struct nb_error *e)
 {
+    return nb_differences_below(o, leaf, i, slope, reach, 0, n, e);
+}
+
+int nb_differences_below(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, int halved,
+                         struct nb_estimate *n, struct nb_error *e)
+{
     struct ladder l = {o, leaf, i, slope, reach};
-    double x = fabs(((double *)o->d.data[leaf])[i]), h = 0x1p-10 * exp2(floor(log2(x > 1 ? x : 1)));
+    double x = fabs(((double *)o->d.data[leaf])[i]), h = ldexp(exp2(floor(log2(x > 1 ? x : 1))), -10 - halved);
     struct rung far, mid, near;
     struct nb_estimate across = {0}; /* the best of all rungs */
     *n = (struct nb_estimate){0};
@@ -358,7 +406,7 @@ int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double
             keep_best(&mid, &near, h, n);
         if (good)
             keep_best(&mid, &near, h, &across);
-        if (is_done(n, &far, &near) || k == HALVINGS)
+        if (is_done(n, &far, &near) || k >= HALVINGS - halved)
             break;
         far = mid;
         mid = near;
@@ -369,7 +417,28 @@ int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double
         *n = across;
         n->crossed = near.crosses;
     }
-    n->halvings = k;
+    n->halvings = k + halved;
+    return 0;
+}
+
+int nb_unmoved(struct nb_oracle *o, int leaf, size_t i, double h, double *hidden, struct nb_error *e)
+{
+    struct ladder l = {.o = o, .leaf = leaf, .i = i};
+    double x = ((double *)o->d.data[leaf])[i];
+    volatile double up = x + h, down = x - h;
+    struct nb_estimate n;
+    bool crosses;
+    *hidden = 0;
+    if (step_both(&l, up, down, &crosses, e) || nb_complex_step(o, leaf, i, &n, e))
+        return -1;
+    for (int k = 0; k < o->nout; k++) {
+        const double _Complex *y = o->z.data[o->out[k]];
+        for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
+            double size = fmax(fabs(o->base[k][j]), o->noise[k][j] / DBL_EPSILON);
+            if (cimag(y[j]) != 0 && o->plus[k][j] == o->minus[k][j])
+                *hidden += ROUNDING * DBL_EPSILON * fabs(o->g[k][j]) * size / h;
+        }
+    }
     return 0;
 }
 

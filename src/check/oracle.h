@@ -55,6 +55,11 @@ double nb_companion_slope(struct nb_oracle *o, int leaf);
  * other. */
 int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n,
                    struct nb_error *e);
+/* The same, from smaller steps on: so many times halved. What turns round within the first steps may look settled. */
+int nb_differences_below(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, int halved,
+                         struct nb_estimate *n, struct nb_error *e);
+/* What differences with step h cannot have seen: slopes of outputs that react to this entry, but too little to move. */
+int nb_unmoved(struct nb_oracle *o, int leaf, size_t i, double h, double *hidden, struct nb_error *e);
 /* Differences to the left and to the right with one step, and what rounding may do to each. */
 struct nb_sides {
     double left, right, rounding;
@@ -62,6 +67,9 @@ struct nb_sides {
 int nb_one_sided(struct nb_oracle *o, int leaf, size_t i, double h, struct nb_sides *s, struct nb_error *e);
 /* The noise of the complex step at this entry: how its value scatters when the leaves move. */
 int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, struct nb_error *e);
+/* False for a leaf of which the forward takes a finite set of values: it cannot be moved by a unit in the last place.
+ */
+bool nb_oracle_moves(const struct nb_oracle *o, int leaf);
 /* True if every output is finite at the point. */
 bool nb_oracle_finite(const struct nb_oracle *o);
 

@@ -58,20 +58,21 @@ static void jiggle(struct shadow *x, int round)
 {
     for (int i = 0; i < x->k->nleaf; i++) {
         float *v = x->s.data[x->k->leaf[i].value];
-        for (size_t j = 0; j < x->k->leaf[i].n; j++) {
+        for (size_t j = 0; j < x->k->leaf[i].n && nb_oracle_moves(x->k->oracle, x->k->leaf[i].value); j++) {
             uint64_t word = nb_word((struct nb_stream){32, (uint64_t)i}, (uint64_t)round << 40 | j);
             v[j] = nextafterf(x->keep[i][j], word & 1 ? INFINITY : -INFINITY);
         }
     }
 }
 
-/* How gradients in float scatter when the point moves by a unit in the last place. A forward that refuses such a point
- * has no noise to tell of. */
+/* How gradients in float scatter when the point, and every number on the way, moves by a unit in the last place. A
+ * forward that refuses such a point has no noise to tell of. */
 static void measure_noise(struct shadow *x)
 {
     for (int r = 0; r < JIGGLES; r++) {
         struct nb_error refused = {0};
         jiggle(x, r);
+        x->s.stir = 1 + (uint64_t)r;
         if (compute(x, &refused))
             continue;
         for (int i = 0; i < x->k->nleaf; i++) {

@@ -286,11 +286,52 @@ static int blame(struct nb_session *s, const struct nb_op *op, struct nb_error *
     return -1;
 }
 
+/* Zeros stay: they are rarely the rounded kind. */
+static void stir_doubles(double *x, size_t n, struct nb_stream stream)
+{
+    uint64_t word = 0;
+    for (size_t i = 0; i < n; i++, word >>= 1) {
+        if (i % 64 == 0)
+            word = nb_word(stream, i);
+        if (x[i] != 0)
+            x[i] = nextafter(x[i], word & 1 ? INFINITY : -INFINITY);
+    }
+}
+
+static void stir_floats(float *x, size_t n, struct nb_stream stream)
+{
+    uint64_t word = 0;
+    for (size_t i = 0; i < n; i++, word >>= 1) {
+        if (i % 64 == 0)
+            word = nb_word(stream, i);
+        if (x[i] != 0)
+            x[i] = nextafterf(x[i], word & 1 ? INFINITY : -INFINITY);
+    }
+}
+
+/* What an operation without a gradient gives is exact: masks, classes. */
+static void stir(const struct nb_session *s, const struct nb_op *op, const struct nb_tensor *t, int n, uint64_t row)
+{
+    const struct nb_module *m = nb_op_module(op, s->dtype);
+    for (int i = 0; i < n && m->backward && !m->stop; i++) {
+        struct nb_stream stream = {s->stir, (uint64_t)(unsigned)op->out[0] << 32 | row << 24 | (uint64_t)(unsigned)i};
+        size_t entries = t[i].data ? (size_t)nb_count(&t[i].shape) : 0;
+        if (t[i].dtype == NB_F32)
+            stir_floats(t[i].data, entries, stream);
+        else if (t[i].dtype != NB_I64)
+            stir_doubles(t[i].data, t[i].dtype == NB_C128 ? 2 * entries : entries, stream);
+    }
+}
+
 static int forward_op(struct nb_session *s, const struct nb_op *op, void *saved, struct nb_error *e)
 {
     struct nb_call c = call_of(s, op);
     c.saved = saved;
-    return nb_op_module(op, s->dtype)->forward(&c, e) ? blame(s, op, e) : 0;
+    if (nb_op_module(op, s->dtype)->forward(&c, e))
+        return blame(s, op, e);
+    if (s->stir)
+        stir(s, op, c.out, op->nout, 0);
+    return 0;
 }
 
 int nb_session_own(struct nb_session *s, int v, struct nb_arena *a, struct nb_error *e)
@@ -410,6 +451,10 @@ static int back_op(struct nb_session *s, const struct nb_back *b, struct nb_erro
     c.gout = gout, c.gin = gin, c.gw = gw;
     if (s->instead ? s->instead(s->context, op, &c, e) : nb_op_module(op, s->dtype)->backward(&c, e))
         return blame(s, op, e);
+    if (s->stir) {
+        stir(s, op, gin, op->nin, 1);
+        stir(s, op, gw, op->nw, 2);
+    }
     collect(s, gin, op->in, b->in, op->nin);
     collect(s, gw, op->w, b->w, op->nw);
     return 0;

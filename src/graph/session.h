@@ -12,6 +12,9 @@ struct nb_session {
     char *base;                /* the plan's memory */
     struct nb_tensor *tensors; /* 6 rows of plan->widest for calls */
     void **held;               /* per operation: what a stop gives while it is held, or NULL */
+    /* Not 0: every result of an operation with a gradient, forward and backward, is moved by a unit in the last place,
+     * up or down as this number says. What the rest makes of that is the rounding to be reckoned with. */
+    uint64_t stir;
     /* Called instead of an operation's backward, if set: for mistakes planted on purpose. */
     int (*instead)(void *context, const struct nb_op *op, const struct nb_call *c, struct nb_error *e);
     void *context;
