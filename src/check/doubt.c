@@ -319,10 +319,10 @@ static bool same_numbers(const struct nb_tensor *a, const struct nb_tensor *b)
            !memcmp(a->data, b->data, entries(a) * sizeof(double));
 }
 
-/* A sum passes the cotangent on to either: there is nothing to take for one another. */
+/* A sum passes the cotangent on to either: there is nothing to take for one another. An operand may be absent. */
 static int look_at_equal(const struct look *l, const struct nb_op *op, const struct nb_call *c, struct nb_error *e)
 {
-    if (c->nin != 2 || l->plan->root[op->in[0]] == l->plan->root[op->in[1]] || !same_numbers(&c->in[0], &c->in[1]) ||
+    if (c->nin != 2 || !same_numbers(&c->in[0], &c->in[1]) || l->plan->root[op->in[0]] == l->plan->root[op->in[1]] ||
         !c->gin[0].data || !c->gin[1].data || same_numbers(&c->gin[0], &c->gout[0]))
         return 0;
     return add(l, "equal_operands", op->node, "both operands are equal: one taken for the other", e);
