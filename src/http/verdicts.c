@@ -87,9 +87,10 @@ static void put_entry(struct nb_writer *w, const struct nb_verdicts *v, const st
     nb_w_number_at(w, "got", got);
     nb_w_number_at(w, "expected", expected);
     nb_w_number_at(w, "error_bar", c->bar[i]);
-    if (v->facts.rho > 0 && isfinite(m))
+    bool kink = c->reasons[i] == NB_WHY_kink || c->reasons[i] == NB_WHY_kink_unresolved; /* a set is right there */
+    if (v->facts.rho > 0 && isfinite(m) && !kink)
         nb_w_number_at(w, "allowed", v->facts.rho * m + c->bar[i]);
-    if (expected != 0 && isfinite(got / expected))
+    if (expected != 0 && isfinite(got / expected) && !kink)
         nb_w_number_at(w, "ratio", got / expected);
     if (i == c->worst)
         put_oracles(w, c);
@@ -393,8 +394,8 @@ static void say_right(struct sentence *s, const struct nb_verdicts *v)
         say_short(s, power);
         say(s, " in any one would have been caught");
     }
-    if (zero > 0) {
-        say(s, power > 0 ? "; those that are zero are so within " : "; zero within ");
+    if (zero > 0 && !(power > 0)) {
+        say(s, "; zero within ");
         say_short(s, zero);
     }
 }
