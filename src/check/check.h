@@ -63,6 +63,7 @@ struct nb_checked {
     double *candidate, *value, *bar;           /* per entry: claimed, the oracles' number, its error bar (-1: the
                                                 * entry was not looked at) */
     unsigned char *verdicts, *reasons;         /* per entry */
+    unsigned char *points; /* per entry: at which of several points its numbers are; NULL: there is one */
     int64_t worst;                             /* the entry that looks worst, flat; -1: there is none */
     double largest_error; /* |candidate - value| relative to the larger of the two, at the worst entry */
     double complex_step, differences, differences_bar; /* there; NaN where that oracle gave none */
