@@ -132,7 +132,7 @@ static int new_oracles(struct nb_checker *k, const struct nb_fed *fed, struct nb
     for (int i = 1; i < k->slots; i++)
         if (nb_oracle_twin(k->oracle, fed, k->arena, &k->oracle[i], e))
             return -1;
-    k->finite = nb_oracle_finite(k->oracle);
+    k->unsound = nb_unsound(k);
     return 0;
 }
 
@@ -159,7 +159,7 @@ static int estimate(struct nb_checker *k, struct nb_error *e)
         return -1;
     k->chunks.number = (uint64_t)k->which << 48;
     k->v->facts.coverage = NB_COVER_EVERY;
-    if (!k->finite || k->zero_cotangent)
+    if (k->unsound || k->zero_cotangent)
         return 0;
     if (!structure)
         return nb_loop(k, e);

@@ -39,11 +39,16 @@ struct nb_checker {
     double rho, r_max;
     int which;   /* point: 0 the first */
     bool second; /* Hessian-vector products are judged, not gradients */
-    bool zero_cotangent, finite;
+    bool zero_cotangent;
+    enum nb_reason unsound; /* why nothing can be measured at this point, or none */
     struct nb_arena *arena;
     struct nb_verdicts *v;
 };
 
+/* sound.c: whether the forward is finite and gives the same bits when it is asked again: none if it does. */
+enum nb_reason nb_unsound(const struct nb_checker *k);
+/* sound.c: the node at which it begins, into the warnings. */
+int nb_name_unsound(struct nb_checker *k, struct nb_error *e);
 /* loop.c: every coordinate of every leaf through the whole graph, by both oracles. */
 int nb_loop(struct nb_checker *k, struct nb_error *e);
 /* structure.c: the leaves' gradients node by node (sweep.h), then wiring directions and spots through the whole graph.

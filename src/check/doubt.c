@@ -388,8 +388,8 @@ int nb_doubts_find(struct nb_checker *k, struct nb_error *e)
     struct nb_fed fed = nb_graph_fed(k->g, &k->run);
     struct look l = {.k = k, .plan = &k->plain->plan, .s = &k->own};
     bool drew;
-    if (!k->finite)
-        return 0;
+    if (k->unsound)
+        return nb_name_unsound(k, e);
     if (k->plain == k->p)
         return look_at_all(&l, e);
     l.s = &s;

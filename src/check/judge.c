@@ -88,6 +88,21 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
     return 0;
 }
 
+/* Slopes close by size what rounding may do to an honest formula, and to differences. Asked for when an entry is about
+ * to be blamed. */
+static void learn_reach(struct nb_checker *k, struct nb_leaf *l)
+{
+    const struct nb_oracle *o = k->oracle;
+    double g = 0;
+    if (l->looked_at)
+        return;
+    for (int i = 0; i < o->nout; i++)
+        for (int64_t j = 0; j < nb_count(&k->p->plan.net.values.v[o->out[i]].shape); j++)
+            g = fmax(g, fabs(o->g[i][j]));
+    l->slope = fmax(l->slope, nb_companion_slope(k->oracle, l->value));
+    l->largest = fmax(l->largest, l->slope * g);
+}
+
 /* What was judged node by node is looked at through the whole graph before it is called wrong: the first ones, and
  * if one of them was not wrong after all, many more; what lies beyond is not told. */
 static int see_whole(struct nb_checker *k, struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
@@ -99,6 +114,8 @@ static int see_whole(struct nb_checker *k, struct nb_leaf *l, size_t i, struct n
                                     .error = r->error};
         return 0;
     }
+    learn_reach(k, l);
+    x->reach = l->largest;
     if (nb_complex_step(k->oracle, l->value, i, &x->z, e) ||
         nb_differences(k->oracle, l->value, i, l->slope, l->reach, &x->d, e))
         return -1;
@@ -219,16 +236,18 @@ static void sum_up(const struct nb_checker *k, struct nb_checked *out, double *p
     note_power(out, power, n);
 }
 
-/* Where nothing can be measured, only what is not a number is wrong: where the forward is none, not even that. */
+/* Where nothing can be measured, only what is not a number is wrong; where the forward is none either, only if somebody
+ * handed it in. */
 static void judge_none(struct nb_checker *k, struct nb_leaf *l)
 {
     struct nb_checked *out = l->out;
+    bool given = k->c->gradients_given && nb_tensors_find(&k->c->gradients, out->name);
     for (size_t i = 0; i < l->n; i++) {
-        bool wrong = k->finite && !isfinite(out->candidate[i]);
+        bool wrong = (!k->unsound || given) && !isfinite(out->candidate[i]);
         out->wrong += wrong;
         out->cannot_tell += !wrong;
         out->verdicts[i] = wrong ? NB_WRONG : NB_CANNOT_TELL;
-        out->reason = out->wrong ? NB_WHY_not_finite : k->finite ? NB_WHY_zero_cotangent : NB_WHY_forward_not_finite;
+        out->reason = out->wrong ? NB_WHY_not_finite : k->zero_cotangent ? NB_WHY_zero_cotangent : k->unsound;
     }
     sum_up(k, out, NULL, 0);
 }
@@ -298,7 +317,7 @@ int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
 {
     if (l->out->reason) /* the shape has been judged */
         return 0;
-    if (k->finite && !k->zero_cotangent)
+    if (!k->unsound && !k->zero_cotangent)
         return judge_entries(k, l, e);
     judge_none(k, l);
     return 0;

@@ -195,7 +195,7 @@ int nb_mutants_plant(struct nb_checker *k, struct nb_error *e)
     nb_point_batch(k->g, &k->p->plan.net, &sample, &p.batch);
     for (int i = 0; i < k->nleaf; i++)
         most = k->leaf[i].n > most ? k->leaf[i].n : most;
-    if (!k->finite || k->zero_cotangent)
+    if (k->unsound || k->zero_cotangent)
         return 0;
     if (!(p.room = nb_alloc(k->arena, most, sizeof *p.room, e)) ||
         nb_session_new(&k->p->plan, NB_F64, &fed, k->arena, &p.s, &drew, e) || nb_session_forward(&p.s, e))

@@ -294,6 +294,7 @@ struct rung {
     double value;    /* D(h) */
     double rounding; /* what rounding alone may do to it */
     double hidden;   /* what an output that did not move may hide */
+    double terms;    /* sum of |g| times the steeper of the two sides */
     bool moved;
     bool crosses; /* some operation decided otherwise than at the point */
 };
@@ -312,13 +313,15 @@ static void measure(const struct ladder *l, double step, double x, struct rung *
     double moved = 0, all = 0;
     for (int k = 0; k < o->nout; k++)
         for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
+            double up = o->plus[k][j] - o->base[k][j], down = o->minus[k][j] - o->base[k][j];
             double dy = (o->plus[k][j] - o->minus[k][j]) / step, g = o->g[k][j];
             double size = fabs(o->base[k][j]) + fabs(dy * x) + l->slope * l->reach;
             size = fmax(size, o->noise[k][j] / DBL_EPSILON);
             all += fabs(g) * size;
-            if (o->plus[k][j] == o->minus[k][j])
+            if (up == 0 && down == 0)
                 continue;
             r->moved = true;
+            r->terms += fabs(g) * fmax(fabs(up), fabs(down)) / (step / 2);
             r->value += g * dy;
             moved += fabs(g) * size;
         }
@@ -370,6 +373,7 @@ static void keep_best(const struct rung *mid, const struct rung *near, double h,
     n->found = true;
     n->moved = !still;
     n->value = (4 * near->value - mid->value) / 3;
+    n->terms = near->terms;
     n->bar = bar;
     n->h = h;
 }

@@ -21,7 +21,7 @@ struct nb_estimate {
     bool crossed;      /* differences: all steps, however small, lie across a decision: a joint, a corner or a jump */
     int evaluations;
     bool refused; /* the forward does not take the values beside the point: a finite set */
-    double terms; /* sum of |g dy/dx|: the size of what adds up to the value */
+    double terms; /* sum of |g dy/dx|: the size of what adds up to the value; differences: of the steeper sides */
     double h;     /* differences: the step of the rung that was taken */
     int halvings; /* of the first three */
 };

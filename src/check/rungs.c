@@ -11,12 +11,16 @@ static const double AGREE = 1e-9, GOOD = 1e-6;
 
 struct rung {
     double value, rounding;
+    double hidden; /* what outputs that did not move may hide */
+    bool moved;
+    double steep, terms; /* at a stationary entry: |g| times the steeper of its two sides, by the size of g's terms */
 };
 struct ladder { /* of one entry */
     struct rung far, mid, near;
-    double value, bar; /* the best so far */
+    double value, bar, steep, terms; /* the best so far */
     double slope, reach, x, h;
     bool found, done;
+    bool still; /* the complex step finds exactly nothing */
 };
 struct result { /* of one colour */
     int64_t agree, compared, suspects;
@@ -67,6 +71,14 @@ static double step_of(const struct ladder *l)
     return up - down;
 }
 
+/* A minimum moves to both sides alike. */
+static void add_steep(const struct nb_out *out, size_t j, double g, double plus, double minus, struct ladder *l)
+{
+    double steep = fmax(fabs(plus - out->base[j]), fabs(minus - out->base[j])) / l->h;
+    l->near.steep += fabs(g) * steep;
+    l->near.terms += sqrt(out->terms[j]) * steep;
+}
+
 static void add_outputs(struct rungs *r, int slot)
 {
     struct nb_operand *p = r->p;
@@ -77,11 +89,17 @@ static void add_outputs(struct rungs *r, int slot)
         const struct nb_out *out = &p->out[o];
         for (size_t j = 0; j < out->n; j++) {
             struct ladder *l = &ladders[out->block[j]];
-            if (l->done || plus[j] == minus[j])
+            if (!l->done && l->still)
+                add_steep(out, j, out->g[r->set][j], plus[j], minus[j], l);
+            if (l->done)
                 continue;
             double dy = (plus[j] - minus[j]) / step_of(l), g = out->g[r->set][j];
             double size = fabs(out->base[j]) + fabs(dy * l->x) + l->slope * l->reach;
             size = fmax(size, out->noise[j] / DBL_EPSILON);
+            l->near.hidden += fabs(g) * size;
+            if (plus[j] == minus[j])
+                continue;
+            l->near.moved = true;
             l->near.value += g * dy;
             l->near.rounding += fabs(g) * size;
         }
@@ -106,13 +124,17 @@ static int climb(struct rungs *r, int slot, int64_t c, struct nb_error *e)
         if (!l->done) {
             l->far = l->mid;
             l->mid = l->near;
-            l->near = (struct rung){0, 0};
+            l->near = (struct rung){0};
         }
     }
     add_outputs(r, slot);
-    for (int64_t b = 0; b < p->blocks.blocks; b++)
-        if (!r->slot[slot].l[b].done)
-            r->slot[slot].l[b].near.rounding *= ROUNDING * DBL_EPSILON / r->slot[slot].l[b].h;
+    for (int64_t b = 0; b < p->blocks.blocks; b++) {
+        struct ladder *l = &r->slot[slot].l[b];
+        if (!l->done) {
+            l->near.rounding *= ROUNDING * DBL_EPSILON / l->h;
+            l->near.hidden *= ROUNDING * DBL_EPSILON / l->h;
+        }
+    }
     return 0;
 }
 
@@ -128,13 +150,17 @@ static bool accepted(const struct ladder *l)
 /* After a rung: keep the best, decide whether to go on, halve. True if this ladder is done. */
 static bool judge_rung(struct ladder *l)
 {
-    double bar = fabs(l->near.value - l->mid.value) / 3 + l->near.rounding;
+    bool still = !l->near.moved && !l->mid.moved;
+    double bar = still ? l->near.hidden : fabs(l->near.value - l->mid.value) / 3 + l->near.rounding;
     if (accepted(l) && (!l->found || bar < l->bar)) {
         l->found = true;
         l->value = (4 * l->near.value - l->mid.value) / 3;
         l->bar = bar;
+        l->steep = l->near.steep;
+        l->terms = l->near.terms;
     }
-    l->done = l->found && (l->bar <= GOOD * fabs(l->value) || l->near.rounding > 4 * l->bar);
+    l->done = l->found &&
+              (l->bar <= GOOD * fabs(l->value) || l->near.rounding > 4 * l->bar || (!l->far.moved && !l->near.moved));
     l->h /= 2;
     return l->done;
 }
@@ -148,7 +174,8 @@ static void set_up(struct rungs *r, int slot, int64_t c, int64_t only)
                                              .reach = r->reach[b],
                                              .x = x,
                                              .h = 0x1p-10 * exp2(floor(log2(size))),
-                                             .done = only >= 0 && b != only};
+                                             .done = only >= 0 && b != only,
+                                             .still = nb_record(p, c, b)[p->sets + NB_SUM_SLOPE] == 0};
     }
 }
 
@@ -183,6 +210,14 @@ static double gap_of(const double *record, int sets, int set, const struct ladde
     return m > 0 ? d / m : 0;
 }
 
+/* The complex step finds exactly nothing, but differences move: zero within their bar, made of what they see. */
+static void settle(const struct rungs *r, const struct ladder *l, double *record)
+{
+    double bar = l->bar * l->terms / l->steep;
+    record[r->p->sets + NB_SUM_BAR] += bar;
+    record[r->p->sets + NB_SUM_TERMS] += l->terms * l->terms;
+}
+
 static void compare(struct rungs *r, int slot, int64_t c, struct result *to)
 {
     for (int64_t b = 0; b < r->p->blocks.blocks; b++) {
@@ -190,6 +225,8 @@ static void compare(struct rungs *r, int slot, int64_t c, struct result *to)
         bool agrees;
         if (!l->found)
             continue;
+        if (l->still && l->steep > 0)
+            settle(r, l, nb_record(r->p, c, b));
         double gap = gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, &agrees);
         to->compared++;
         to->agree += agrees;
@@ -346,6 +383,25 @@ static int new_rungs(struct rungs *r, struct nb_operand *p, struct nb_error *e)
     return 0;
 }
 
+/* Slopes that are small at the point may be large close by, and the rounding of differences with them: the operand at a
+ * quarter, a sixteenth, a 64th of its values, moved by random signs. A point that is refused says nothing. */
+static void meet_companions(struct rungs *r)
+{
+    struct nb_stand *s = &r->p->stand;
+    double _Complex *x = s->z[0].x;
+    for (double scale = 0.25; scale > 0.01; scale /= 4) {
+        struct nb_error refused = {0};
+        for (size_t i = 0; i < s->n; i++)
+            x[i] = CMPLX(s->point[i] * scale, nb_word((struct nb_stream){7, 64}, i) & 1 ? NB_STEP : -NB_STEP);
+        int bad = nb_stand_complex(s, 0, &refused);
+        for (int o = 0; o < s->nout && !bad; o++)
+            for (size_t j = 0; j < r->p->out[o].n; j++) {
+                double dy = fabs(cimag(nb_stand_z(s, 0, o)[j])) / NB_STEP, *slope = &r->slope[r->p->out[o].block[j]];
+                *slope = isfinite(dy) ? fmax(*slope, dy) : *slope;
+            }
+    }
+}
+
 static void add_result(struct nb_facts *f, const struct result *t)
 {
     f->agree += t->agree;
@@ -372,6 +428,7 @@ int nb_rungs(struct nb_operand *p, struct nb_error *e)
     int64_t colours = p->blocks.colours, at_once = 256, suspects = 0;
     if (new_rungs(&r, p, e))
         return -1;
+    meet_companions(&r);
     nb_stand_reset(&p->stand, 0);
     if (nb_stand_real(&p->stand, 0, e))
         return -1;

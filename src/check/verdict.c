@@ -76,8 +76,16 @@ static struct nb_ruling judge_digits(struct nb_ruling r, const struct nb_entry *
     return r.power <= r_max ? rule(r, NB_RIGHT, NB_WHY_none) : rule(r, NB_CANNOT_TELL, NB_WHY_too_few_digits);
 }
 
+/* The complex step finds exactly nothing where differences move: a minimum, a saddle. */
+static bool is_stationary(const struct nb_entry *x)
+{
+    return !x->no_z && !x->no_d && !x->z.moved && x->d.moved;
+}
+
 static struct nb_ruling sharper(const struct nb_entry *x)
 {
+    if (is_stationary(x))
+        return (struct nb_ruling){.value = 0, .bar = fmax(x->d.bar, x->z.bar)};
     bool z = !x->no_z && (x->no_d || x->z.bar <= x->d.bar || !x->d.found || !x->d.moved);
     const struct nb_estimate *n = z ? &x->z : &x->d;
     return (struct nb_ruling){.value = n->value, .bar = n->bar};
@@ -103,7 +111,7 @@ struct nb_ruling nb_judge(const struct nb_entry *x)
     if (!(d <= far))
         return rule(r, NB_WRONG, NB_WHY_none);
     if (fabs(r.value) <= r.bar)
-        return judge_zero(r, x, x->no_z ? x->d.terms : x->z.terms);
+        return judge_zero(r, x, x->no_z || is_stationary(x) ? x->d.terms : x->z.terms);
     if (r.power > r_max)
         return rule(r, NB_CANNOT_TELL, NB_WHY_no_power);
     if (d <= near)
