@@ -2,7 +2,6 @@
 #include "http/verdicts.h"
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_ENTRIES = 100, LONG_ENOUGH = 400 };
@@ -30,28 +29,28 @@ double nb_relative_error(const struct nb_checked *c, int64_t i)
 
 /* ---- which entries ----------------------------------------------------------------------------------------------- */
 
-static int by_weight(const void *a, const void *b, void *of)
+/* Is entry i worth a look before entry k? */
+static bool before(const struct nb_checked *c, int64_t i, int64_t k)
 {
-    const struct nb_checked *c = of;
-    int64_t i = *(const int64_t *)a, k = *(const int64_t *)b;
-    double x = nb_relative_error(c, i), y = nb_relative_error(c, k);
     if (c->verdicts[i] != c->verdicts[k])
-        return c->verdicts[i] > c->verdicts[k] ? -1 : 1;
-    if (x != y)
-        return x > y ? -1 : 1;
-    return i < k ? -1 : 1;
+        return c->verdicts[i] > c->verdicts[k];
+    return nb_relative_error(c, i) > nb_relative_error(c, k); /* of equals the first */
 }
 
 int64_t nb_worst_entries(const struct nb_checked *c, int64_t most, int64_t **at, struct nb_arena *a, struct nb_error *e)
 {
-    int64_t n = 0, of = c->judged ? nb_count(&c->shape) : 0;
-    if (!(*at = nb_small(a, (size_t)(c->wrong + c->cannot_tell) + 1, sizeof **at, e)))
+    int64_t n = 0, of = c->judged && c->wrong + c->cannot_tell ? nb_count(&c->shape) : 0;
+    if (!(*at = nb_small(a, (size_t)most, sizeof **at, e)))
         return -1;
-    for (int64_t i = 0; i < of && n < c->wrong + c->cannot_tell; i++)
-        if (c->verdicts[i] != NB_RIGHT)
-            (*at)[n++] = i;
-    qsort_r(*at, (size_t)n, sizeof **at, by_weight, (void *)(uintptr_t)c);
-    return n < most ? n : most;
+    for (int64_t i = 0; i < of; i++) {
+        if (c->verdicts[i] == NB_RIGHT || (n == most && !before(c, i, (*at)[n - 1])))
+            continue;
+        int64_t k = n < most ? n++ : n - 1;
+        for (; k > 0 && before(c, i, (*at)[k - 1]); k--)
+            (*at)[k] = (*at)[k - 1];
+        (*at)[k] = i;
+    }
+    return n;
 }
 
 /* ---- entries ----------------------------------------------------------------------------------------------------- */
