@@ -50,7 +50,7 @@ enum { NB_CURVE_POINTS = 48 };
 struct nb_error_curve {
     int n;
     double h[NB_CURVE_POINTS], error[NB_CURVE_POINTS];
-    double used; /* the step the oracle settled on; 0: none */
+    double used, bar; /* the step the oracle settled on, 0: none; its error bar, absolute */
 };
 
 struct nb_checked {
@@ -64,8 +64,8 @@ struct nb_checked {
                                                 * entry was not looked at) */
     unsigned char *verdicts, *reasons;         /* per entry */
     unsigned char *points; /* per entry: at which of several points its numbers are; NULL: there is one */
-    int64_t worst;                             /* the entry that looks worst, flat; -1: there is none */
-    double largest_error; /* |candidate - value| relative to the larger of the two, at the worst entry */
+    int64_t worst;         /* the entry that looks worst, flat; -1: there is none */
+    double largest_error;  /* |candidate - value| relative to the larger of the two, at the worst entry */
     double complex_step, differences, differences_bar; /* there; NaN where that oracle gave none */
     double power_worst, power_median;                  /* over the judged entries: smallest relative error caught */
     double zero_within; /* largest bar of the entries that are zero or silent; 0: there are none */

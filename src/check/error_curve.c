@@ -58,15 +58,17 @@ static void measure(struct nb_oracle *o, double *entry, double value, double sca
     }
 }
 
-/* The step on which the difference oracle settles here; 0: none. */
-static int settle(struct nb_checker *k, const struct nb_leaf *l, size_t i, double *step, struct nb_error *e)
+/* The step on which the difference oracle settles here, and its bar. */
+static int settle(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_error_curve *c,
+                  struct nb_error *e)
 {
     struct nb_estimate d;
     if (l->d)
         d = l->d[i];
     else if (nb_differences(k->oracle, l->value, i, l->slope, l->reach, &d, e))
         return -1;
-    *step = d.found ? d.h : 0;
+    c->used = d.found ? d.h : 0;
+    c->bar = d.found ? d.bar : 0;
     return 0;
 }
 
@@ -76,7 +78,7 @@ int nb_error_curve(struct nb_checker *k, struct nb_error *e)
     if (!l)
         return 0;
     struct nb_checked *c = l->out;
-    if (settle(k, l, (size_t)c->worst, &c->curve.used, e))
+    if (settle(k, l, (size_t)c->worst, &c->curve, e))
         return -1;
     double value = c->value[c->worst], *x = k->oracle->d.data[l->value];
     measure(k->oracle, &x[c->worst], value, fabs(value) > c->bar[c->worst] ? fabs(value) : 1, &c->curve);

@@ -20,7 +20,7 @@ enum {
 
 static const char STYLE[] =
     ".u{font-size:14px;font-weight:600}.s{font-size:12px}.w{font-size:12px;font-weight:700;fill:#fff}.o{fill:#3b2f00}\n"
-    ".h0{fill:#fff;stroke:#d0d7de}.h1{fill:#e2e5e9}.h2{fill:#cfe4f7}.h3{fill:#86b9e3}.h4{fill:#2f7fc1}\n"
+    ".h0{fill:#fff}.h1{fill:#e2e5e9}.h2{fill:#cfe4f7}.h3{fill:#86b9e3}.h4{fill:#2f7fc1}\n"
     ".h5{fill:#f2cf4e}.h6{fill:#f4a777}.h7{fill:#e0641f}.h8{fill:#a12c00}\n"
     ".z{stroke:#fff;stroke-width:1;vector-effect:non-scaling-stroke}\n"
     ".r{fill:none;stroke:#24292f;stroke-width:1.8}\n"
@@ -32,7 +32,7 @@ static const char STYLE[] =
     "005a8c}\n"
     ".own{stroke:#c24000;stroke-dasharray:7 5}.co{fill:#a12c00}.used{stroke-dasharray:3 4}\n"
     "@media "
-    "(prefers-color-scheme:dark){.w{fill:#0d1117}.o{fill:#2b2200}.h0{fill:#0d1117;stroke:#30363d}.h1{fill:#2d333b}\n"
+    "(prefers-color-scheme:dark){.w{fill:#0d1117}.o{fill:#2b2200}.h0{fill:#0d1117}.h1{fill:#2d333b}\n"
     ".h2{fill:#16324a}.h3{fill:#2f6f9f}.h4{fill:#79bdf2}.h5{fill:#e3bd3c}.h6{fill:#a34a17}.h7{fill:#ef7431}\n"
     ".h8{fill:#ffb38a}.z{stroke:#0d1117}.y{stroke:#0d1117}.r{stroke:#e6edf3}.n{stroke:#0d1117}\n"
     ".v0{fill:#4aa3e0}.v1{fill:#e3bd3c}.v2{fill:#ef7431}.p0,.p2{fill:#0d1117}.p1{fill:#2b2200}\n"
@@ -83,7 +83,7 @@ static void put_pill(struct nb_svg *s, enum nb_verdict v, double x, double y)
 
 static double put_key(struct nb_svg *s, double x, double y, enum nb_heat h, const char *word)
 {
-    nb_svg_put(s, "<rect class=\"h%d\" x=\"%.1f\" y=\"%.1f\" width=\"13\" height=\"13\"/>\n", h, x, y - 11);
+    nb_svg_put(s, "<rect class=\"f h%d\" x=\"%.1f\" y=\"%.1f\" width=\"13\" height=\"13\"/>\n", h, x, y - 11);
     nb_svg_label(s, "s", x + 18, y, word);
     return x + 18 + 6.6 * nb_svg_width(word) + 16;
 }

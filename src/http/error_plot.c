@@ -139,7 +139,7 @@ static const char *part_text(const struct nb_checked *c, double part, char *buf,
 /* Of the differences, as the curve has it; 0: not known. */
 static double bar_of(const struct nb_checked *c)
 {
-    double bar = c->differences_bar / scale_of(c);
+    double bar = c->curve.bar / scale_of(c);
     return bar > 0 && isfinite(bar) ? bar : 0;
 }
 

@@ -371,32 +371,54 @@ static void say_tensors(struct sentence *s, const struct nb_verdicts *v, const s
         say(s, v->n ? "a test of the whole failed" : "there is nothing to check");
 }
 
-static void say_right(struct sentence *s, const struct nb_verdicts *v)
+struct sums {
+    int64_t right, silent, kinked;
+    double zero; /* the widest bar of what is zero */
+};
+
+static struct sums sums_of(const struct nb_verdicts *v)
 {
-    int64_t right = 0, silent = 0;
-    double power = worst_power(v), zero = 0;
-    for (size_t i = 0; i < v->n; i++) {
-        right += v->v[i].right;
-        silent += v->v[i].silent;
-        zero = fmax(zero, v->v[i].zero_within);
+    struct sums n = {0};
+    for (size_t t = 0; t < v->n; t++) {
+        const struct nb_checked *c = &v->v[t];
+        n.right += c->right;
+        n.silent += c->silent;
+        n.zero = fmax(n.zero, c->zero_within);
+        for (int64_t i = 0; c->judged && i < nb_count(&c->shape); i++)
+            n.kinked += c->reasons[i] == NB_WHY_kink;
     }
-    say(s, "%s%" PRId64 " %s of ", silent || right < 2 ? "" : "All ", right, ending(right, "entry", "entries"));
-    if (v->n == 1)
-        say(s, "%.255s %s right", v->v[0].name, ending(right, "is", "are"));
-    else
-        say(s, "%zu tensors are right", v->n);
-    if (silent)
-        say(s, ", %" PRId64 " more %s zero as nothing reacts to %s", silent, ending(silent, "is", "are"),
-            ending(silent, "it", "them"));
+    return n;
+}
+
+static void say_power(struct sentence *s, const struct nb_verdicts *v, double zero)
+{
+    double power = worst_power(v);
     if (power > 0) {
         say(s, "; a relative error of ");
         say_short(s, power);
-        say(s, " in any one would have been caught");
-    }
-    if (zero > 0 && !(power > 0)) {
+        say(s, v->facts.coverage == NB_COVER_SAMPLED ? " in one of them would have been caught"
+                                                     : " in any one would have been caught");
+    } else if (zero > 0) {
         say(s, "; zero within ");
         say_short(s, zero);
     }
+}
+
+static void say_right(struct sentence *s, const struct nb_verdicts *v)
+{
+    struct sums n = sums_of(v);
+    bool all = !n.silent && n.right > 1 && v->facts.coverage != NB_COVER_SAMPLED;
+    say(s, "%s%" PRId64 " %s of ", all ? "All " : "", n.right, ending(n.right, "entry", "entries"));
+    if (v->n == 1)
+        say(s, "%.255s %s right", v->v[0].name, ending(n.right, "is", "are"));
+    else
+        say(s, "%zu tensors are right", v->n);
+    if (n.kinked)
+        say(s, ", %" PRId64 " of them at a kink", n.kinked);
+    if (n.silent)
+        say(s, ", %" PRId64 " more %s zero as nothing reacts to %s", n.silent, ending(n.silent, "is", "are"),
+            ending(n.silent, "it", "them"));
+    say_power(s, v, n.zero);
 }
 
 static void say_rest(struct sentence *s, const struct nb_verdicts *v)
