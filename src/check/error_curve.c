@@ -59,8 +59,7 @@ static void measure(struct nb_oracle *o, double *entry, double value, double sca
 }
 
 /* The step on which the difference oracle settles here, and its bar. */
-static int settle(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_error_curve *c,
-                  struct nb_error *e)
+static int settle(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_error_curve *c, struct nb_error *e)
 {
     struct nb_estimate d;
     if (l->d)
