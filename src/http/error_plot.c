@@ -136,10 +136,11 @@ static const char *part_text(const struct nb_checked *c, double part, char *buf,
     return buf;
 }
 
-/* Of the differences, as the curve has it; 0: not known. */
+/* Of the differences, as the curve has it; 0: not known, or of no meaning. */
 static double bar_of(const struct nb_checked *c)
 {
-    double bar = c->curve.bar / scale_of(c);
+    enum nb_reason why = c->reasons[c->worst];
+    double bar = why == NB_WHY_kink || why == NB_WHY_kink_unresolved ? 0 : c->curve.bar / scale_of(c);
     return bar > 0 && isfinite(bar) ? bar : 0;
 }
 
