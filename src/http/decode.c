@@ -184,7 +184,8 @@ enum {
         {"dims", COMPUTE | CHECK, 0, read_dims}, {"method", CHECK, 0, nb_read_method},                                 \
         {"coverage", CHECK, 0, nb_read_coverage}, {"order", CHECK, 0, nb_read_order},                                  \
         {"kinks", CHECK, 0, nb_read_kinks}, {"rho", CHECK, 0, nb_read_rho}, {"r_max", CHECK, 0, nb_read_r_max},        \
-        {"power", CHECK, 0, nb_read_power}, {"detail", CHECK, 0, nb_read_detail},                                      \
+        {"power", CHECK, 0, nb_read_power}, {"jacobian", CHECK, 0, nb_read_jacobian},                                  \
+        {"detail", CHECK, 0, nb_read_detail},                                                                          \
     {                                                                                                                  \
         NULL, 0, 0, NULL                                                                                               \
     }
@@ -335,8 +336,8 @@ static bool among(const char *name, const char *const *names)
 
 static json_t *options_from(const struct nb_request *rq)
 {
-    static const char *const lists[] = {"outputs", "wrt", NULL}, *const plain[] = {"order", "rho", "r_max", "power",
-                                                                                   NULL};
+    static const char *const lists[] = {"outputs", "wrt", NULL}, *const plain[] = {"order", "rho",      "r_max",
+                                                                                   "power", "jacobian", NULL};
     json_t *options = json_object();
     for (size_t i = 0; i < rq->nquery; i++) {
         const char *name = rq->query[i].name, *value = rq->query[i].value;

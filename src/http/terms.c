@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* In the order of the enums; "" is what cannot be asked for by name. */
-static const char *const methods[] = {"auto", "complex", "differences", "loop", NULL},
+static const char *const methods[] = {"auto", "complex", "differences", "loop", "structure", NULL},
                          *const coverages[] = {"", "every", "signed", "sampled", NULL},
                          *const kinks[] = {"interval", "convention", NULL},
                          *const details[] = {"wrong", "summary", "all", NULL};
@@ -115,11 +115,22 @@ int nb_read_r_max(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
     return read_between(v, R_MAX_LOW, R_MAX_HIGH, &((struct nb_asked *)to)->check.r_max, e);
 }
 
+static int read_flag(const json_t *v, bool *to, struct nb_error *e)
+{
+    *to = json_is_true(v);
+    return json_is_boolean(v) ? 0 : nb_fail(e, NB_E_wrong_type, "true or false was expected, not %s", nb_kind(v));
+}
+
 int nb_read_power(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
     (void)a;
-    ((struct nb_asked *)to)->check.power = json_is_true(v);
-    return json_is_boolean(v) ? 0 : nb_fail(e, NB_E_wrong_type, "true or false was expected, not %s", nb_kind(v));
+    return read_flag(v, &((struct nb_asked *)to)->check.power, e);
+}
+
+int nb_read_jacobian(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return read_flag(v, &((struct nb_asked *)to)->check.jacobian, e);
 }
 
 /* true: draw what was not given, which happens anyway. An object: sizes as well. */
@@ -138,6 +149,14 @@ int nb_terms_settle(const struct nb_asked *ask, struct nb_error *e)
     double most = c->r_max > 0 ? c->r_max : R_MAX;
     if (c->direction_given && c->order != 2)
         return nb_fail(e, NB_E_bad_value, "a direction belongs to order 2"), nb_at(e, "direction");
+    if (c->jacobian && c->order == 2)
+        return nb_fail(e, NB_E_bad_value, "the Jacobian is of order 1"), nb_at(e, "order");
+    if (c->jacobian && c->method != NB_METHOD_AUTO && c->method != NB_METHOD_STRUCTURE)
+        return nb_fail(e, NB_E_bad_value, "a Jacobian is checked by structure"), nb_at(e, "method");
+    if (c->jacobian && c->coverage > NB_COVER_EVERY)
+        return nb_fail(e, NB_E_bad_value, "a Jacobian is checked in every coordinate"), nb_at(e, "coverage");
+    if (c->jacobian && c->power)
+        return nb_fail(e, NB_E_bad_value, "mistakes are planted in gradients, not in a Jacobian"), nb_at(e, "power");
     if (c->rho > most)
         return nb_fail(e, NB_E_bad_value, "over r_max, which is %g: nothing could be told", most), nb_at(e, "rho");
     return 0;
@@ -198,6 +217,8 @@ static void put_words(struct nb_writer *w, const struct nb_asked *ask)
         nb_w_number_at(w, "rho", c->rho);
     if (c->r_max > 0)
         nb_w_number_at(w, "r_max", c->r_max);
+    if (c->jacobian)
+        nb_w_bool_at(w, "jacobian", true);
     if (c->power)
         nb_w_bool_at(w, "power", true);
     if (ask->detail)

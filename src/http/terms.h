@@ -7,7 +7,7 @@
 
 /* Readers of the members; `to` is a struct nb_asked. */
 nb_field_reader nb_read_method, nb_read_coverage, nb_read_order, nb_read_kinks, nb_read_rho, nb_read_r_max,
-    nb_read_power, nb_read_detail, nb_read_sample;
+    nb_read_power, nb_read_jacobian, nb_read_detail, nb_read_sample;
 
 /* What single members cannot say: a direction without order 2, tolerances that let nothing pass. */
 int nb_terms_settle(const struct nb_asked *ask, struct nb_error *e);
