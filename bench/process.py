@@ -28,9 +28,9 @@ def ask(port, method, path, body=None, kind="application/json"):
 class Process:
     """with Process(lambda port: [...]) as p: p.wait_for("POST", "/forward", body)"""
 
-    def __init__(self, command, environment=None, log=subprocess.DEVNULL):
+    def __init__(self, command, environment=None, log=subprocess.DEVNULL, cores=SERVER_CORE):
         self.port, self.environment, self.log = free_port(), environment or {}, log
-        self.command = ["taskset", "-c", SERVER_CORE, *command(self.port)]
+        self.command = ["taskset", "-c", cores, *command(self.port)]
 
     def __enter__(self):
         self.started = time.monotonic()

@@ -1,6 +1,7 @@
 /* team - helpers that wait for a caller with parts to do. */
 #include "nabla/team.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,12 +21,15 @@ static struct {
     int next, n;
 } team = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
 
-/* On Linux a thread has a priority of its own. */
+/* On Linux a thread has a priority of its own. SCHED_BATCH: it never takes a core away from others when it wakes. */
 void nb_give_way(int steps)
 {
+    const struct sched_param none = {0};
     id_t self = (id_t)syscall(SYS_gettid);
-    if (steps)
-        setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + steps);
+    if (!steps)
+        return;
+    setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + steps);
+    sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
 /* Under the lock in, under the lock out. */

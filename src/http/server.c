@@ -25,7 +25,7 @@ enum {
     /* The library clears all of it after each request, so more costs time and memory in every connection. Half of it is
      * the largest piece of a body. */
     CONNECTION_BUFFER = 32 << 10,
-    LONG_NICE = 5,         /* how far long work gives way to the workers */
+    LONG_NICE = 10,        /* how far long work that is waited for gives way to the workers */
     LOOK_EVERY_US = 100000 /* whether the client of long work is still there */
 };
 
