@@ -221,9 +221,10 @@ static void note_power(struct nb_checked *out, double *power, size_t n)
         out->power_worst = fmax(out->power_worst, power[i]);
     for (; kept < n && kept < MEDIAN_OF; kept++)
         power[kept] = power[n <= MEDIAN_OF ? kept : kept * (n / MEDIAN_OF)];
+    if (!kept)
+        return;
     qsort(power, kept, sizeof *power, ascending);
-    if (kept)
-        out->power_median = power[kept / 2];
+    out->power_median = power[kept / 2];
 }
 
 static void sum_up(const struct nb_checker *k, struct nb_checked *out, double *power, size_t n)
