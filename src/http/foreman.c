@@ -16,7 +16,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { NICE = 19 }; /* gives way to work that somebody waits for */
+enum {
+    NICE = 19,         /* jobs give way to work that somebody waits for */
+    PROBLEM = 64 << 10 /* bytes are plenty for one */
+};
 
 struct work {
     struct work *next;
@@ -351,21 +354,21 @@ static void close_job(struct work *w, struct nb_job *now, const struct nb_job_re
 }
 
 /* Unless somebody cancelled it meanwhile. */
-static void finish(struct work *w, const struct nb_error *e, const struct nb_job_result *results, size_t n,
-                   struct nb_arena *a)
+static void finish(struct work *w, const struct nb_error *e, const struct nb_job_result *results, size_t n)
 {
+    struct nb_arena a; /* the job's own may be full */
+    nb_arena_init(&a, PROBLEM);
     pthread_mutex_lock(&foreman.change);
-    struct nb_job now = ended(w, NB_JOB_DONE, NULL);
-    if (e->code) {
-        now.state = NB_JOB_FAILED;
-        now.problem = problem_text(w, e, a);
-    }
+    struct nb_job now = ended(w, e->code ? NB_JOB_FAILED : NB_JOB_DONE, NULL);
+    if (e->code)
+        now.problem = problem_text(w, e, &a);
     pthread_mutex_lock(&foreman.lock);
     bool running = w->j.state == NB_JOB_RUNNING;
     pthread_mutex_unlock(&foreman.lock);
     if (running)
-        close_job(w, &now, results, e->code ? 0 : n, a);
+        close_job(w, &now, results, e->code ? 0 : n, &a);
     pthread_mutex_unlock(&foreman.change);
+    nb_arena_done(&a);
 }
 
 static bool stopping(void)
@@ -389,7 +392,7 @@ static void do_work(struct work *w, struct nb_arena *a)
     if (e.code == NB_E_cancelled && stopping()) {
         note(&c); /* to be continued */
     } else {
-        finish(w, &e, results, n, a);
+        finish(w, &e, results, n);
         nb_store_job_forget(foreman.store, w->j.id);
     }
     nb_journal_close(&c.journal);
