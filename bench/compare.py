@@ -11,6 +11,7 @@ import tempfile
 import inside
 import servers
 import standing
+import starve
 import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -52,8 +53,10 @@ def one_pass(setup, name):
     print(f"{name}: servers ...", file=sys.stderr)
     with tempfile.TemporaryDirectory() as setup.scratch:
         cases, still = servers.measure(setup), standing.measure(setup)
-    rows = [*inside.rows(ours, torch), *servers.rows(cases), *standing.rows(*still)]
-    return rows, ["", f"### The numbers behind it, {name}", "", *inside.times(ours, torch), "", *servers.times(cases)]
+    beside = starve.measure(setup.nablad)
+    rows = [*inside.rows(ours, torch), *servers.rows(cases), *standing.rows(*still), *starve.rows(beside)]
+    return rows, ["", f"### The numbers behind it, {name}", "", *inside.times(ours, torch), "", *servers.times(cases), "",
+                  *starve.table(beside)]
 
 
 def report(setup):
