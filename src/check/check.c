@@ -157,7 +157,6 @@ static int estimate(struct nb_checker *k, struct nb_error *e)
         structure && k->c->coverage != NB_COVER_SAMPLED ? nb_sweep_entries(&k->plain->plan) : k->v->facts.asked;
     if (nb_chunks_begin(&k->chunks, k->c->watch, of, e))
         return -1;
-    k->chunks.number = (uint64_t)k->which << 48;
     k->v->facts.coverage = NB_COVER_EVERY;
     if (k->unsound || k->zero_cotangent)
         return 0;
@@ -332,11 +331,13 @@ static int check_again(struct nb_checker *first, int which, struct nb_error *e)
                            .v = &v,
                            .rho = first->rho,
                            .r_max = first->r_max,
+                           .chunks = first->chunks,
                            .which = which};
     if (open_again(first, &k.run, e))
         return -1;
     int bad = check_at(&k, which, e);
     release(&k);
+    first->chunks = k.chunks;
     if (!bad)
         merge(first->v, &v);
     else if (e->code == NB_E_cancelled || e->code == NB_E_limit || e->code == NB_E_out_of_memory)

@@ -11,7 +11,8 @@ static int tell(const struct nb_chunks *c, struct nb_error *e)
 
 int nb_chunks_begin(struct nb_chunks *c, const struct nb_watch *watch, int64_t of, struct nb_error *e)
 {
-    *c = (struct nb_chunks){.watch = watch, .at.of = of};
+    c->watch = watch;
+    c->at.of += of;
     return tell(c, e);
 }
 

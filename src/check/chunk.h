@@ -1,6 +1,6 @@
 /* chunk.h - the walk of a check through its coordinates, as its watch follows it. Without a watch it costs nothing.
  *
- *     nb_chunks_begin(&c, watch, of, e)                   once, when what is asked has been found sound
+ *     nb_chunks_begin(&c, watch, of, e)                   when what is asked has been found sound
  *     if (!nb_chunk_recall(&c, &results, sizeof results)) for every chunk, in an order the request alone decides
  *         compute(&results);
  *     nb_chunk_done(&c, &results, sizeof results, coordinates, worst, e) */
@@ -16,7 +16,8 @@ struct nb_chunks {
     bool recalled;                /* its results came from an earlier run */
 };
 
-/* Tells the watch of a beginning: 0 of so many coordinates. cancelled, if that is all it wanted to know. */
+/* Tells the watch of a beginning: so many coordinates, besides those c->at knows of already. cancelled, if that is all
+ * it wanted to know. */
 int nb_chunks_begin(struct nb_chunks *c, const struct nb_watch *watch, int64_t of, struct nb_error *e);
 /* The results of this chunk, if an earlier run left them. */
 bool nb_chunk_recall(struct nb_chunks *c, void *results, size_t n);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct nb_progress {
-    int64_t done, of;   /* coordinates */
+    int64_t done, of;   /* coordinates; both may grow */
     const char *tensor; /* in work, or NULL */
     double worst;       /* largest relative error so far; 0 while nothing was judged */
 };
