@@ -13,8 +13,8 @@ enum nb_edge_kind {
     NB_EDGE_BELOW, /* the same, but it counts when it is lowered */
     NB_EDGE_CORNER /* no direction is special: the Euclidean norm at 0 */
 };
-/* One entry of an input that stands at an edge. Entries of one edge have the same .tie; of a SIDE each may be moved
- * to leave it, and the first that is reported does so without touching another edge, if any does. */
+/* One entry of an input that stands at an edge. Entries of one edge have the same .tie and come one after the other; of
+ * a SIDE each may be moved to leave it, and the first does so without touching another edge, if any does. */
 struct nb_edge {
     int port;
     int64_t index;

@@ -100,6 +100,7 @@ static int new_leaves(struct nb_checker *k, struct nb_error *e)
         l->out = &k->v->v[i];
         l->out->shape = k->p->plan.net.values.v[l->value].shape;
         l->n = (size_t)nb_count(&l->out->shape);
+        l->at = (size_t)k->v->facts.asked;
         k->v->facts.asked += (int64_t)l->n;
         if (!(l->out->name = nb_strdup(k->arena, k->p->wrt_name[i], e)) || read_candidate(k, l, e))
             return -1;
@@ -147,7 +148,11 @@ static int prepare(struct nb_checker *k, struct nb_error *e)
     if (nb_session_new(&k->p->plan, NB_F64, &fed, k->arena, &k->own, &drew, e) || nb_session_forward(&k->own, e) ||
         nb_session_backward(&k->own, k->cotangent, e))
         return -1;
-    return new_leaves(k, e) || new_oracles(k, &fed, e) ? -1 : 0;
+    if (new_leaves(k, e) || new_oracles(k, &fed, e))
+        return -1;
+    if (k->unsound || k->zero_cotangent)
+        return 0;
+    return nb_kinks_meet(&k->plain->plan, &fed, k->cotangent, k->arena, &k->kinks, e);
 }
 
 static int estimate(struct nb_checker *k, struct nb_error *e)
@@ -214,12 +219,14 @@ static int judge_second(struct nb_checker *k, struct nb_error *e)
 static int judge_all(struct nb_checker *k, struct nb_error *e)
 {
     k->v->self_ok = true;
-    if (estimate(k, e))
+    if (estimate(k, e) || nb_judge_kinks(k, e))
         return -1;
     for (int i = 0; i < k->nleaf; i++)
         if (nb_judge_leaf(k, &k->leaf[i], e) || nb_chunk_done(&k->chunks, NULL, 0, 0, k->leaf[i].out->largest_error, e))
             return -1;
     sum_up(k);
+    if (nb_kinks_list(&k->kinks, &k->v->facts, e))
+        return -1;
     if (k->c->order == 2 ? judge_second(k, e) : nb_graph_dtype(k->g) == NB_F32 && judge_float(k, e))
         return -1;
     if (k->c->curve && k->c->order != 2 && nb_error_curve(k, e))

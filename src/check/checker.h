@@ -3,13 +3,14 @@
 #define NABLA_CHECKER_H
 #include "check/check.h"
 #include "check/chunk.h"
+#include "check/kink.h"
 #include "check/oracle.h"
 #include "check/verdict.h"
 #include "graph/ask.h"
 
 struct nb_leaf { /* one tensor asked about */
     int value;
-    size_t n;
+    size_t n, at;              /* its entries, and those of the leaves before it */
     double eps;                /* of the candidate: 2^-52, or 2^-23 in float */
     struct nb_estimate *z, *d; /* per entry; d NULL: the differences were taken node by node, or not at all */
     double slope, reach, largest;
@@ -36,6 +37,8 @@ struct nb_checker {
     int nleaf;
     double **scatter; /* per leaf, once somebody is to be blamed */
     struct nb_chunks chunks;
+    struct nb_kinks kinks;
+    unsigned char *kinked; /* verdicts on the entries that kinks touch, all leaves one after the other */
     double rho, r_max;
     int which;   /* point: 0 the first */
     bool second; /* Hessian-vector products are judged, not gradients */
@@ -56,6 +59,10 @@ int nb_loop(struct nb_checker *k, struct nb_error *e);
 int nb_structure(struct nb_checker *k, struct nb_error *e);
 /* structure.c: directions and spots only. */
 int nb_sampled(struct nb_checker *k, struct nb_error *e);
+/* kinked.c: the candidates where kinks touch them; before the leaves are judged. */
+int nb_judge_kinks(struct nb_checker *k, struct nb_error *e);
+/* kinked.c: the ruling on an entry, if a kink touches it. */
+bool nb_kink_ruling(const struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_ruling *r);
 /* shadow.c: a float32 graph has been judged in double: now its own gradients in float, or those given. */
 int nb_judge_float(struct nb_checker *k, struct nb_error *e);
 /* jacobian.c: all of the check, if the whole Jacobian is asked for. */

@@ -20,7 +20,7 @@ static bool fails(const struct nb_sides *s)
 static bool persists(const struct nb_sides *s, double size)
 {
     int last = STEPS - 2;
-    while (last > 0 && !(20 * s[last + 1].rounding < size))
+    while (last > 0 && !(40 * s[last + 1].rounding < size))
         last--;
     return last > 0 && fails(&s[last]) && fails(&s[last - 1]);
 }

@@ -37,7 +37,7 @@ static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t
     bool jump = !x->d.found && x->d.crossed, inside = x->candidate >= c.low && x->candidate <= c.high;
     if (!c.seen && !jump)
         return 0;
-    r->disagree = false;
+    r->disagree = r->silent = false;
     r->reason = c.seen && inside && !c.persistent ? NB_WHY_kink_unresolved : NB_WHY_kink;
     r->verdict = !c.seen ? NB_CANNOT_TELL : !inside ? NB_WRONG : c.persistent ? NB_RIGHT : NB_CANNOT_TELL;
     return 0;
@@ -141,6 +141,8 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
                       struct nb_error *e)
 {
     *x = entry_of(k, l, i);
+    if (nb_kink_ruling(k, l, i, r))
+        return 0;
     if (x->z.refused || x->d.refused) {
         *r = (struct nb_ruling){.verdict = NB_CANNOT_TELL, .reason = NB_WHY_finite_set};
         return 0;
@@ -152,7 +154,8 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
         return -1;
     if (r->disagree && !x->no_d && x->d.found && look_closer(k, l, i, x, r, e))
         return -1;
-    if ((r->disagree || r->reason == NB_WHY_no_ratio) && look_for_corner(k, l, i, x, r, e))
+    bool lost = r->disagree || r->reason == NB_WHY_no_ratio || (!x->no_d && x->d.crossed);
+    if (lost && look_for_corner(k, l, i, x, r, e))
         return -1;
     if ((r->disagree || (blamed(r) && !x->no_d)) && !x->no_z && judge_with_noise(k, l, i, x, r, e))
         return -1;
@@ -232,7 +235,7 @@ static void sum_up(const struct nb_checker *k, struct nb_checked *out, double *p
     out->verdict = out->wrong ? NB_WRONG : out->cannot_tell || !out->right ? NB_CANNOT_TELL : NB_RIGHT;
     if (out->verdict == NB_CANNOT_TELL && !out->reason)
         out->reason = !nb_count(&out->shape) ? NB_WHY_empty : k->zero_cotangent ? NB_WHY_zero_cotangent : NB_WHY_silent;
-    if (out->verdict == NB_RIGHT && out->reason != NB_WHY_kink)
+    if (out->verdict == NB_RIGHT)
         out->reason = NB_WHY_none;
     note_power(out, power, n);
 }
@@ -256,6 +259,8 @@ static void judge_none(struct nb_checker *k, struct nb_leaf *l)
 /* By far the most entries of a large tensor: plainly right, with the numbers of a sweep. Says no when in doubt. */
 static bool plainly_right(const struct nb_checker *k, const struct nb_leaf *l, size_t i, double *power)
 {
+    if (k->kinks.touched && k->kinks.touched[l->at + i])
+        return false;
     const struct nb_estimate *z = &l->z[i];
     double rho = nb_rho(k->rho, l->eps), a = l->out->candidate[i], n = fabs(z->value), d = fabs(a - z->value);
     *power = rho + 2 * z->bar / n;
@@ -275,6 +280,7 @@ static int judge_entries(struct nb_checker *k, struct nb_leaf *l, struct nb_erro
     double *power = nb_alloc(k->arena, l->n, sizeof *power, e);
     size_t judged = 0;
     int worst = -1;
+    bool kink = false;
     for (size_t i = 0; i < l->n && power; i++) {
         struct nb_entry x;
         struct nb_ruling r;
@@ -294,9 +300,10 @@ static int judge_entries(struct nb_checker *k, struct nb_leaf *l, struct nb_erro
         lean_on_shadow(l, i, &r);
         count(out, i, &r);
         note_oracles(k, &x, &r);
+        kink |= r.reason == NB_WHY_kink;
         if (r.power > 0)
             power[judged++] = r.power;
-        else if (r.verdict == NB_RIGHT)
+        else if (r.verdict == NB_RIGHT && r.reason != NB_WHY_kink)
             out->zero_within = fmax(out->zero_within, r.bar);
         int now = severity(&r);
         if (now > worst || (now == worst && r.error > out->largest_error)) {
@@ -307,7 +314,9 @@ static int judge_entries(struct nb_checker *k, struct nb_leaf *l, struct nb_erro
     if (!power)
         return -1;
     sum_up(k, out, power, judged);
-    if (l->contradicted && out->verdict != NB_WRONG) {
+    if (out->verdict == NB_RIGHT && kink)
+        out->reason = NB_WHY_kink;
+    if (l->contradicted && !k->kinks.touched && out->verdict != NB_WRONG) {
         out->verdict = NB_WRONG;
         out->reason = NB_WHY_direction;
     }

@@ -19,6 +19,8 @@ static void one_entry(void *context, int slot, int i)
     size_t at = w->first + (size_t)i;
     if (e->code)
         return;
+    if (w->differences && w->k->kinks.touched && w->k->kinks.touched[l->at + at])
+        return; /* no step would do */
     struct nb_oracle *o = &w->k->oracle[slot];
     int64_t before = o->reals + o->complexes;
     int bad = w->differences ? nb_differences(o, l->value, at, l->slope, l->reach, &l->d[at], e)

@@ -315,7 +315,8 @@ static void measure(const struct ladder *l, double step, double x, struct rung *
         for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
             double up = o->plus[k][j] - o->base[k][j], down = o->minus[k][j] - o->base[k][j];
             double dy = (o->plus[k][j] - o->minus[k][j]) / step, g = o->g[k][j];
-            double size = fabs(o->base[k][j]) + fabs(dy * x) + l->slope * l->reach;
+            double y = fmax(fabs(o->base[k][j]), fmax(fabs(o->plus[k][j]), fabs(o->minus[k][j])));
+            double size = y + fabs(dy * x) + l->slope * l->reach;
             size = fmax(size, o->noise[k][j] / DBL_EPSILON);
             all += fabs(g) * size;
             if (up == 0 && down == 0)
@@ -418,7 +419,8 @@ int nb_differences_below(struct nb_oracle *o, int leaf, size_t i, double slope, 
             return -1;
     }
     if (!n->found) {
-        *n = across;
+        if (across.found && (!across.moved || across.bar <= 1e-3 * across.terms)) /* not a jump */
+            *n = across;
         n->crossed = near.crosses;
     }
     n->halvings = k + halved;

@@ -113,6 +113,8 @@ int nb_judge_float(struct nb_checker *k, struct nb_error *e)
         return -1;
     take_candidates(&x);
     measure_noise(&x);
+    if (nb_judge_kinks(k, e))
+        return -1;
     for (int i = 0; i < k->nleaf; i++) {
         if (k->leaf[i].out->reason == NB_WHY_shape)
             continue;
