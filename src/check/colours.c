@@ -229,6 +229,7 @@ static int bends(struct nb_operand *p, int round, bool *does, struct nb_error *e
     for (size_t j = 0; j < s->total; j++)
         largest = fmax(largest, size[j] + fabs(s->base[j]));
     for (size_t j = 0; j < s->total; j++) {
+        p->slope = fmax(p->slope, fabs(y[0][j] - s->base[j]));
         double outer = y[1][j] - 2 * y[0][j] + s->base[j], inner = y[0][j] - 2 * s->base[j] + y[2][j];
         *does |= !(fabs(outer) <= ROUNDING * 4 * DBL_EPSILON * largest) ||
                  !(fabs(inner) <= ROUNDING * 4 * DBL_EPSILON * largest);

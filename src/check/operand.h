@@ -29,8 +29,9 @@ struct nb_operand {
     struct nb_blocks blocks;
     const char *port; /* its name */
     bool affine;
-    double h; /* step, if affine */
-    int sets; /* the sweep's, and one of the node's own if its backward is compared */
+    double h;     /* step, if affine */
+    double slope; /* what moving all entries by up to 1 does to an output, if it was tested for being affine */
+    int sets;     /* the sweep's, and one of the node's own if its backward is compared */
     struct nb_out *out;
     double *record;         /* colours x blocks x (sets + NB_SUMS) */
     double **dy;            /* per slot: all outputs */

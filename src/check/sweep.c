@@ -130,12 +130,20 @@ static bool declared_affine(const struct nb_stand *s)
     return s->in_double->jacobian && strchr(s->in_double->jacobian, s->port < s->op->nin ? 'A' : 'W');
 }
 
-static double affine_step(const struct nb_stand *s)
+static double greatest(const double *x, size_t n)
 {
     double most = 0;
-    for (size_t i = 0; i < s->n; i++)
-        most = fmax(most, fabs(s->point[i]));
-    return most > 0 && (most < 0x1p-4 || most > 16) ? exp2(round(log2(most))) : 1;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs(x[i]));
+    return most;
+}
+
+/* About the size of the entries; as far as it takes to be seen beside outputs that are large already. */
+static double affine_step(const struct nb_operand *p)
+{
+    double most = greatest(p->stand.point, p->stand.n), all = greatest(p->stand.base, p->stand.total);
+    double h = most > 0 && (most < 0x1p-4 || most > 16) ? exp2(round(log2(most))) : 1;
+    return isfinite(all) && p->slope > 0 && all > 16 * h * p->slope ? exp2(round(log2(all / p->slope))) : h;
 }
 
 /* A declaration that does not hold is our own error in a built-in module; the sweep goes on as if it were not there. */
@@ -145,7 +153,7 @@ static int find_structure(struct nb_operand *p, bool *refuted, struct nb_error *
     if (declared && nb_is_affine(p, &is, e))
         return -1;
     p->affine = is;
-    p->h = affine_step(&p->stand);
+    p->h = affine_step(p);
     *refuted = declared && !is;
     int64_t before = p->stand.reals[0] + p->stand.complexes[0];
     if (nb_blocks_find(&p->stand, p->affine, p->w->seed, p->arena, &p->blocks, e))
