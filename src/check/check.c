@@ -251,7 +251,7 @@ static int plan(struct nb_checker *k, struct nb_error *e)
     return k->plain ? 0 : -1;
 }
 
-static void release(struct nb_checker *k)
+void nb_checker_release(struct nb_checker *k)
 {
     if (k->plain && k->plain != k->p)
         nb_planned_unref(k->plain);
@@ -259,54 +259,8 @@ static void release(struct nb_checker *k)
         nb_planned_unref(k->p);
 }
 
-/* ---- a function is judged at several points ---------------------------------------------------------------------- */
-
-enum { POINTS = 3 };
-
-/* Numbers are right or wrong where they are; formulas a user gave, everywhere. A loss keeps its cotangent of 1. */
-static bool is_function(const struct nb_checker *k)
-{
-    return !k->c->gradients_given && k->p->plan.net.given.n;
-}
-
-/* The same sizes, everything else to be drawn; integers stay: they are classes and places. */
-static int open_again(const struct nb_checker *k, struct nb_run *run, struct nb_error *e)
-{
-    const struct nb_net *net = &k->p->plan.net;
-    *run = k->c->run;
-    run->inputs = (struct nb_tensors){0};
-    run->cotangents = (struct nb_tensors){0};
-    run->cotangents_given = false;
-    run->dims.name = net->symbols.n ? (const char **)net->symbols.v : NULL;
-    run->dims.size = net->size;
-    run->dims.n = net->symbols.n;
-    for (size_t i = 0; i < k->c->run.inputs.n; i++) {
-        const struct nb_named *x = &k->c->run.inputs.v[i];
-        int in = nb_net_input(net, x->name);
-        if (in >= 0 && net->values.v[net->inputs.v[in].value].integer &&
-            nb_tensors_add(k->arena, &run->inputs, x->name, x->t, e))
-            return -1;
-    }
-    return 0;
-}
-
-/* Wrong at one point is wrong; right at one and untold at another is right. */
-static void merge(struct nb_verdicts *v, const struct nb_verdicts *other)
-{
-    bool worse = other->verdict == NB_WRONG && v->verdict != NB_WRONG;
-    for (size_t i = 0; i < v->n && i < other->n; i++)
-        if (other->v[i].verdict == NB_WRONG || (v->v[i].verdict == NB_CANNOT_TELL && other->v[i].verdict == NB_RIGHT))
-            v->v[i] = other->v[i];
-    v->self_ok &= other->self_ok;
-    v->facts.points++;
-    if (worse) {
-        v->point = other->point;
-        v->cotangents = other->cotangents;
-    }
-    v->verdict = v->n ? NB_RIGHT : NB_CANNOT_TELL;
-    for (size_t i = 0; i < v->n; i++)
-        v->verdict = v->v[i].verdict > v->verdict ? v->v[i].verdict : v->verdict;
-}
+/* ---- all of it ----------------------------------------------------------------------------------------------------
+ */
 
 static int check_jacobian(struct nb_checker *k, struct nb_error *e)
 {
@@ -318,7 +272,7 @@ static int check_jacobian(struct nb_checker *k, struct nb_error *e)
     return nb_graph_warnings(&k->p->plan, k->arena, &k->v->warnings, e);
 }
 
-static int check_at(struct nb_checker *k, int which, struct nb_error *e)
+int nb_check_at(struct nb_checker *k, int which, struct nb_error *e)
 {
     *k->v = (struct nb_verdicts){.facts.points = 1};
     if (nb_point_draw(k->g, &k->run, which, k->arena, k->v, e))
@@ -328,39 +282,11 @@ static int check_at(struct nb_checker *k, int which, struct nb_error *e)
     return k->c->jacobian ? check_jacobian(k, e) : prepare(k, e) || judge_all(k, e) ? -1 : 0;
 }
 
-/* Another point may not be drawable, or not be one the modules take: then it says nothing. */
-static int check_again(struct nb_checker *first, int which, struct nb_error *e)
-{
-    struct nb_verdicts v = {0};
-    struct nb_checker k = {.g = first->g,
-                           .c = first->c,
-                           .arena = first->arena,
-                           .v = &v,
-                           .rho = first->rho,
-                           .r_max = first->r_max,
-                           .chunks = first->chunks,
-                           .which = which};
-    if (open_again(first, &k.run, e))
-        return -1;
-    int bad = check_at(&k, which, e);
-    release(&k);
-    first->chunks = k.chunks;
-    if (!bad)
-        merge(first->v, &v);
-    else if (e->code == NB_E_cancelled || e->code == NB_E_limit || e->code == NB_E_out_of_memory)
-        return -1;
-    else
-        *e = (struct nb_error){0};
-    return 0;
-}
-
 int nb_check_run(struct nb_graph *g, const struct nb_check *c, struct nb_arena *a, struct nb_verdicts *v,
                  struct nb_error *e)
 {
     struct nb_checker k = {.g = g, .c = c, .run = c->run, .arena = a, .v = v, .rho = c->rho, .r_max = c->r_max};
-    int bad = check_at(&k, 0, e);
-    for (int i = 1; i < POINTS && !bad && is_function(&k) && v->verdict != NB_WRONG; i++)
-        bad = check_again(&k, i, e);
-    release(&k);
+    int bad = nb_check_at(&k, 0, e) || nb_check_function(&k, e);
+    nb_checker_release(&k);
     return bad ? -1 : 0;
 }

@@ -48,6 +48,11 @@ struct nb_checker {
     struct nb_verdicts *v;
 };
 
+/* check.c: one point, 0 the first; its plans are released by the other. */
+int nb_check_at(struct nb_checker *k, int which, struct nb_error *e);
+void nb_checker_release(struct nb_checker *k);
+/* function.c: if formulas of a user were judged, other points as well; the verdicts of the first take them in. */
+int nb_check_function(struct nb_checker *first, struct nb_error *e);
 /* sound.c: whether the forward is finite and gives the same bits when it is asked again: none if it does. */
 enum nb_reason nb_unsound(const struct nb_checker *k);
 /* sound.c: the node at which it begins, into the warnings. */

@@ -298,25 +298,52 @@ static void draw_cotangent(struct nb_stream s, double *g, size_t n)
     while (nearly_constant(g, n) && at < 64 * n);
 }
 
+static int add_cotangent(const struct nb_net *net, const char *name, int value, struct nb_run *run, int which,
+                         struct nb_arena *a, struct nb_verdicts *v, struct nb_error *e)
+{
+    const struct nb_value *y = &net->values.v[value];
+    struct nb_stream s;
+    struct nb_tensor t;
+    if (y->integer || nb_count(&y->shape) < 0)
+        return 0;
+    if (stream_of(run, "cotangent", which, name, a, &s, e) || nb_tensor_new(a, NB_F64, &y->shape, &t, e))
+        return -1;
+    draw_cotangent(s, t.data, (size_t)nb_count(&y->shape));
+    return keep(name, t, net->dtype == NB_F32, a, &run->cotangents, &v->cotangents, e);
+}
+
 static int draw_cotangents(const struct nb_net *net, struct nb_run *run, int which, struct nb_arena *a,
                            struct nb_verdicts *v, struct nb_error *e)
 {
-    run->cotangents_given = true;
     for (size_t i = 0; i < net->outputs.n; i++) {
-        const struct nb_output *o = &net->outputs.v[i];
-        const struct nb_value *y = &net->values.v[o->value];
-        struct nb_stream s;
-        struct nb_tensor t;
         bool twice = false;
         for (size_t k = 0; k < i; k++)
-            twice |= net->outputs.v[k].value == o->value;
-        if (y->integer || nb_count(&y->shape) < 0 || twice)
-            continue;
-        if (stream_of(run, "cotangent", which, o->name, a, &s, e) || nb_tensor_new(a, NB_F64, &y->shape, &t, e))
+            twice |= net->outputs.v[k].value == net->outputs.v[i].value;
+        if (!twice && add_cotangent(net, net->outputs.v[i].name, net->outputs.v[i].value, run, which, a, v, e))
             return -1;
-        draw_cotangent(s, t.data, (size_t)nb_count(&y->shape));
-        if (keep(o->name, t, net->dtype == NB_F32, a, &run->cotangents, &v->cotangents, e))
-            return -1;
+    }
+    return 0;
+}
+
+static const char *reference_to(const struct nb_net *net, int value)
+{
+    for (size_t i = 0; i < net->probes.n; i++)
+        if (net->probes.v[i].value == value)
+            return net->probes.v[i].name;
+    return NULL;
+}
+
+/* At the outputs of the modules whose backward is given, those around others. */
+static int draw_inner_cotangents(const struct nb_net *net, struct nb_run *run, int which, struct nb_arena *a,
+                                 struct nb_verdicts *v, struct nb_error *e)
+{
+    for (size_t i = 0; i < net->given.n; i++) {
+        const struct nb_given *g = &net->given.v[i];
+        for (int o = 0; o < g->nout && g->parent < 0; o++) {
+            const char *name = reference_to(net, g->out[o]);
+            if (name && add_cotangent(net, name, g->out[o], run, which, a, v, e))
+                return -1;
+        }
     }
     return 0;
 }
@@ -327,5 +354,10 @@ int nb_point_draw(struct nb_graph *g, struct nb_run *run, int which, struct nb_a
     struct nb_net net;
     if (name_batch(g, run, a, e) || bind(g, run, a, &net, e) || draw_inputs(&net, run, which, a, v, e))
         return -1;
-    return run->loss || run->cotangents_given ? 0 : draw_cotangents(&net, run, which, a, v, e);
+    if (run->loss || run->cotangents_given)
+        return 0;
+    run->cotangents_given = true;
+    if (which && net.given.n)
+        return draw_inner_cotangents(&net, run, which, a, v, e);
+    return draw_cotangents(&net, run, which, a, v, e);
 }

@@ -6,8 +6,9 @@
 
 /* Completes run: sizes for free dimensions (odd, distinct: 5, 7, 3, 9, 11, ...), inputs with distinct entries that the
  * modules they feed can take, a cotangent far from constant for every output of the graph unless loss or cotangents are
- * given. What was drawn is listed in v->point and v->cotangents. `which`: 0 the first point; 1, 2, ... other ones.
- * Learned tensors are the graph's own. */
+ * given. What was drawn is listed in v->point and v->cotangents. `which`: 0 the first point; 1, 2, ... other ones,
+ * whose cotangents stand at the outputs of modules with a given backward, if there are any. Learned tensors are the
+ * graph's own. */
 int nb_point_draw(struct nb_graph *g, struct nb_run *run, int which, struct nb_arena *a, struct nb_verdicts *v,
                   struct nb_error *e);
 /* What samples are counted by: the free dimension the first input begins with that begins with one; else a fixed one
