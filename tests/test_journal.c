@@ -44,12 +44,14 @@ static void teardown(void)
 
 enum { RECORDS = 6 };
 static int directory;
+static bool notes; /* each waits for the disk */
 static char content[RECORDS][40];
 
 static void journal_setup(void)
 {
     setup();
     directory = open(scratch, O_RDONLY | O_DIRECTORY);
+    notes = true;
     for (int i = 0; i < RECORDS; i++)
         memset(content[i], 'a' + i, sizeof content[i]);
 }
@@ -79,7 +81,7 @@ static int run(struct nb_journal *j, int upto)
         } else {
             nb_journal_write(j, (uint64_t)i, content[i], size_of(i));
         }
-        if (i == 2)
+        if (i == 2 && notes)
             nb_journal_note(j, "two");
     }
     return there;
@@ -152,6 +154,7 @@ START_TEST(torn)
     run_once("one", RECORDS);
     off_t whole = length();
     int last = RECORDS;
+    notes = false;
     for (off_t n = whole - 1; n >= 0; n--) {
         cut_to(n);
         int there = run_once("one", RECORDS);
@@ -176,11 +179,9 @@ static void flip(off_t at)
 /* A bit anywhere: nothing is believed from there on. */
 START_TEST(flipped)
 {
-    for (off_t at = 0;; at++) {
-        unlink(scratch_path("", "j"));
-        run_once("one", RECORDS);
-        if (at == length())
-            break;
+    run_once("one", RECORDS);
+    notes = false;
+    for (off_t at = 0; at < length(); at++) {
         flip(at);
         ck_assert_int_lt(run_once("one", RECORDS), RECORDS);
         ck_assert_int_eq(run_once("one", RECORDS), RECORDS);
@@ -413,6 +414,7 @@ int main(void)
 {
     Suite *s = suite_create("journal");
     TCase *t = tcase_create("journal"), *u = tcase_create("jobs");
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, journal_setup, journal_teardown);
     tcase_add_test(t, kept);
     tcase_add_test(t, another_signature);

@@ -247,6 +247,7 @@ int main(void)
 {
     Suite *s = suite_create("watch");
     TCase *t = tcase_create("watch");
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, test_followed, 0, 2 * QUESTIONS);
     tcase_add_loop_test(t, test_resumed, 0, 2 * QUESTIONS);

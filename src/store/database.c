@@ -75,7 +75,8 @@ static int configure(sqlite3 *db, struct nb_error *e)
         return -1;
     if (strcmp(value, "wal"))
         return nb_fail(e, NB_E_store_failed, "the data directory is on a file system without a write-ahead log");
-    if (pragma(db, "PRAGMA synchronous = FULL", value, e) || pragma(db, "PRAGMA foreign_keys = ON", value, e))
+    if (pragma(db, "PRAGMA synchronous = FULL", value, e) || pragma(db, "PRAGMA foreign_keys = ON", value, e) ||
+        pragma(db, "PRAGMA journal_size_limit = 67108864", value, e)) /* one large result is not kept twice for ever */
         return -1;
     return prepare_schema(db, e);
 }
