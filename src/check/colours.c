@@ -64,8 +64,9 @@ static void weigh(const struct nb_operand *p, int slot, int64_t c, double *to)
         add_sizes(&s, &p->out[o], p->out[o].size, p->out[o].g[p->sets - 1], dy);
     }
     for (size_t b = 0; b < s.blocks; b++) {
-        to[b * s.width + (size_t)p->sets + NB_SUM_BAR] *= ROUNDING * DBL_EPSILON;
-        to[b * s.width + (size_t)p->sets + NB_SUM_OWN] *= ROUNDING * DBL_EPSILON;
+        double *t = to + b * s.width + (size_t)p->sets;
+        t[NB_SUM_BAR] = ROUNDING * DBL_EPSILON * t[NB_SUM_BAR] + p->unseen[0][b];
+        t[NB_SUM_OWN] = ROUNDING * DBL_EPSILON * t[NB_SUM_OWN] + p->unseen[1][b];
     }
 }
 

@@ -65,6 +65,12 @@ static bool blamed(const struct nb_ruling *r)
     return r->verdict == NB_WRONG && (!r->reason || r->reason == NB_WHY_not_zero);
 }
 
+/* Where rounding puts a value on an edge the complex step sees the branch taken, and differences nothing at all. */
+static bool at_hidden_edge(const struct nb_checker *k, const struct nb_entry *x)
+{
+    return k->oracle->edges > 0 && !x->no_d && x->d.bar >= fabs(x->candidate - x->z.value);
+}
+
 /* Before anyone is blamed: the complex step's bar knows the terms it sums, not the rounding inside the forward; that of
  * differences knows the outputs that moved. And an honest backward rounds, too. */
 static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_entry *x,
@@ -73,7 +79,7 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
     double noise, hidden = 0;
     bool differences = !x->no_d && x->d.found && x->d.h > 0;
     if (nb_complex_noise(k->oracle, l->value, i, &noise, e) ||
-        (differences && nb_unmoved(k->oracle, l->value, i, x->d.h, &hidden, e)))
+        (differences && nb_unmoved(k->oracle, l->value, i, x->d.h, l->slope, l->reach, &hidden, e)))
         return -1;
     x->d.bar += hidden;
     x->z.bar += 8 * noise;
@@ -85,6 +91,9 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
         return -1;
     x->noise = fmax(x->noise, k->scatter[l - k->leaf][i]);
     *r = nb_judge(x);
+    if (blamed(r) && at_hidden_edge(k, x))
+        *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_kink_unresolved, .value = r->value, .bar = r->bar,
+                                .error = r->error};
     return 0;
 }
 
@@ -92,15 +101,10 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
  * to be blamed. */
 static void learn_reach(struct nb_checker *k, struct nb_leaf *l)
 {
-    const struct nb_oracle *o = k->oracle;
-    double g = 0;
     if (l->looked_at)
         return;
-    for (int i = 0; i < o->nout; i++)
-        for (int64_t j = 0; j < nb_count(&k->p->plan.net.values.v[o->out[i]].shape); j++)
-            g = fmax(g, fabs(o->g[i][j]));
     l->slope = fmax(l->slope, nb_companion_slope(k->oracle, l->value));
-    l->largest = fmax(l->largest, l->slope * g);
+    l->largest = fmax(l->largest, l->slope * nb_oracle_weight(k->oracle));
 }
 
 /* What was judged node by node is looked at through the whole graph before it is called wrong: the first ones, and
@@ -150,7 +154,8 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
     *r = nb_judge(x);
     if (k->second)
         return 0;
-    if (!l->d && blamed(r) && see_whole(k, l, i, x, r, e))
+    bool accused = blamed(r);
+    if (!l->d && accused && see_whole(k, l, i, x, r, e))
         return -1;
     if (r->disagree && !x->no_d && x->d.found && look_closer(k, l, i, x, r, e))
         return -1;
@@ -159,6 +164,7 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
         return -1;
     if ((r->disagree || (blamed(r) && !x->no_d)) && !x->no_z && judge_with_noise(k, l, i, x, r, e))
         return -1;
+    l->doubted |= accused && !blamed(r);
     return 0;
 }
 

@@ -99,12 +99,8 @@ static int walk_leaf(struct walk *w, struct nb_error *e)
 /* The complex steps tell the slopes that size the rounding of the differences, and how large gradients are. */
 static void learn_sizes(struct nb_checker *k, struct nb_leaf *l)
 {
-    const struct nb_oracle *o = k->oracle;
-    const double *x = o->d.data[l->value];
-    double g = 0;
-    for (int i = 0; i < o->nout; i++)
-        for (int64_t j = 0; j < nb_count(&k->p->plan.net.values.v[o->out[i]].shape); j++)
-            g = fmax(g, fabs(o->g[i][j]));
+    const double *x = k->oracle->d.data[l->value];
+    double g = nb_oracle_weight(k->oracle);
     l->slope = nb_companion_slope(k->oracle, l->value);
     for (size_t i = 0; i < l->n; i++) {
         l->slope = fmax(l->slope, g > 0 ? l->z[i].terms / g : 0);

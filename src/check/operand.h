@@ -4,6 +4,7 @@
 #include "check/sweep.h"
 
 /* Per entry, in this order, `sets` numbers first: sums over the outputs of ... */
+#define NB_UNSEEN 0x1p-380 /* 2^-1074 over the complex step, and some */
 enum {
     NB_SUM_BAR,   /* the error of the first set's number */
     NB_SUM_OWN,   /* the error of the last set's number */
@@ -36,6 +37,7 @@ struct nb_operand {
     double *record;         /* colours x blocks x (sets + NB_SUMS) */
     double **dy;            /* per slot: all outputs */
     double **step;          /* per slot, per block: what was really stepped */
+    double *unseen[2];      /* per block, of the first set and of the last: slopes that are lost where numbers end */
     struct nb_arena *arena; /* until the operand is done */
     struct nb_error *error; /* per slot */
 };

@@ -6,7 +6,8 @@
 #include <string.h>
 
 static const double H = 0x1p-664;
-static const double UNSEEN = 0x1p-400; /* slopes below it are lost where numbers end: 2^-1074 / h, and some */
+static const double UNSEEN =
+    0x1p-380; /* slopes below it, times the largest number met, are lost: 2^-1074 / h, and some */
 enum { ROUNDING = 16, HALVINGS = 37, JIGGLES = 8 };
 
 static size_t entries(const struct nb_session *s, int v)
@@ -47,12 +48,17 @@ static int find_branches(struct nb_oracle *o, const struct nb_plan *plan, struct
 }
 
 /* All decisions of the last evaluation. */
-static uint64_t signature(struct nb_oracle *o)
+static struct nb_branches decisions(struct nb_oracle *o)
 {
     struct nb_branches b = {.hash = 14695981039346656037u};
     for (int k = 0; k < o->nbranch; k++)
         nb_session_branches(&o->d, o->branch[k], &b);
-    return b.hash;
+    return b;
+}
+
+static uint64_t signature(struct nb_oracle *o)
+{
+    return decisions(o).hash;
 }
 
 /* ---- setting up ------------------------------------------------------------------------------------------------ */
@@ -174,6 +180,21 @@ static int new_oracle(const struct nb_plan *plan, const struct nb_fed *fed, stru
     return own_leaves(o, plan, a, e) || new_row(o, &o->plus, a, e) || new_row(o, &o->minus, a, e) ? -1 : 0;
 }
 
+/* Of all numbers on the way, and 1. */
+static double greatest(const struct nb_session *s)
+{
+    double most = 1;
+    for (int k = 0; k < s->plan->nsteps; k++) {
+        const struct nb_op *op = &s->plan->net.ops.v[s->plan->step[k]];
+        for (int i = 0; i < op->nout; i++) {
+            const double *y = s->data[op->out[i]];
+            for (size_t j = 0; j < entries(s, op->out[i]) && !s->plan->net.values.v[op->out[i]].integer; j++)
+                most = isfinite(y[j]) ? fmax(most, fabs(y[j])) : most;
+        }
+    }
+    return most;
+}
+
 int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
                   struct nb_oracle *o, struct nb_error *e)
 {
@@ -187,6 +208,8 @@ int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *co
     if (evaluate(o, o->base, e) || nb_session_hold(&o->d, a, e))
         return -1;
     o->signature = signature(o);
+    o->edges = decisions(o).count;
+    o->greatest = greatest(&o->d);
     leave_labels(o);
     measure_noise(o);
     return 0;
@@ -200,6 +223,7 @@ int nb_oracle_twin(const struct nb_oracle *o, const struct nb_fed *fed, struct n
     twin->base = o->base;
     twin->g = o->g;
     twin->noise = o->noise;
+    twin->greatest = o->greatest;
     twin->leaf = o->leaf;
     twin->nleaf = o->nleaf;
     twin->nbranch = o->nbranch;
@@ -238,7 +262,7 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
         }
     }
     x[i] = keep; /* not before: an output may be the leaf itself, in another shape */
-    n->bar = ROUNDING * DBL_EPSILON * n->terms + UNSEEN * weights;
+    n->bar = ROUNDING * DBL_EPSILON * n->terms + UNSEEN * o->greatest * weights;
     return bad;
 }
 
@@ -249,6 +273,15 @@ static void lean(struct nb_oracle *o, int leaf, double scale, double h)
     const double *x = o->d.data[leaf];
     for (size_t i = 0; i < entries(&o->z, leaf); i++)
         z[i] = CMPLX(x[i] * scale, nb_word((struct nb_stream){7, 64}, i) & 1 ? h : -h);
+}
+
+double nb_oracle_weight(const struct nb_oracle *o)
+{
+    double most = 0;
+    for (int k = 0; k < o->nout; k++)
+        for (size_t j = 0; j < entries(&o->d, o->out[k]); j++)
+            most = fmax(most, fabs(o->g[k][j]));
+    return most;
 }
 
 double nb_companion_slope(struct nb_oracle *o, int leaf)
@@ -427,7 +460,8 @@ int nb_differences_below(struct nb_oracle *o, int leaf, size_t i, double slope, 
     return 0;
 }
 
-int nb_unmoved(struct nb_oracle *o, int leaf, size_t i, double h, double *hidden, struct nb_error *e)
+int nb_unmoved(struct nb_oracle *o, int leaf, size_t i, double h, double slope, double reach, double *hidden,
+               struct nb_error *e)
 {
     struct ladder l = {.o = o, .leaf = leaf, .i = i};
     double x = ((double *)o->d.data[leaf])[i];
@@ -440,7 +474,7 @@ int nb_unmoved(struct nb_oracle *o, int leaf, size_t i, double h, double *hidden
     for (int k = 0; k < o->nout; k++) {
         const double _Complex *y = o->z.data[o->out[k]];
         for (size_t j = 0; j < entries(&o->d, o->out[k]); j++) {
-            double size = fmax(fabs(o->base[k][j]), o->noise[k][j] / DBL_EPSILON);
+            double size = fmax(fabs(o->base[k][j]) + slope * reach, o->noise[k][j] / DBL_EPSILON);
             if (cimag(y[j]) != 0 && o->plus[k][j] == o->minus[k][j])
                 *hidden += ROUNDING * DBL_EPSILON * fabs(o->g[k][j]) * size / h;
         }

@@ -37,6 +37,8 @@ struct nb_oracle {
     double *keep;                   /* their values meanwhile */
     int nbranch, *branch;           /* the operations that branch */
     uint64_t signature;             /* their decisions at the point */
+    double greatest;                /* of all numbers met on the way, and 1 */
+    int64_t edges;                  /* values that stand at an edge of one */
     int64_t reals, complexes;       /* evaluations of the whole graph */
 };
 
@@ -50,6 +52,8 @@ int nb_complex_step(struct nb_oracle *o, int leaf, size_t i, struct nb_estimate 
 /* The largest slope of an output by this leaf, seen in one direction at x/4, x/16, x/64: slopes that are small at the
  * point may be large close by, and their rounding with them. Points that the forward refuses are passed over. */
 double nb_companion_slope(struct nb_oracle *o, int leaf);
+/* The largest cotangent. */
+double nb_oracle_weight(const struct nb_oracle *o);
 /* slope: the largest |dy/dx| known for this leaf; reach: sum of |x| over its entries. They size the rounding in the
  * bar. A step across which some operation decides otherwise than at the point counts for nothing, unless there is no
  * other. */
@@ -59,7 +63,8 @@ int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double
 int nb_differences_below(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, int halved,
                          struct nb_estimate *n, struct nb_error *e);
 /* What differences with step h cannot have seen: slopes of outputs that react to this entry, but too little to move. */
-int nb_unmoved(struct nb_oracle *o, int leaf, size_t i, double h, double *hidden, struct nb_error *e);
+int nb_unmoved(struct nb_oracle *o, int leaf, size_t i, double h, double slope, double reach, double *hidden,
+               struct nb_error *e);
 /* Differences to the left and to the right with one step, and what rounding may do to each. */
 struct nb_sides {
     double left, right, rounding;

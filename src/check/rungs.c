@@ -165,7 +165,7 @@ static bool judge_rung(struct ladder *l)
     return l->done;
 }
 
-static void set_up(struct rungs *r, int slot, int64_t c, int64_t only)
+static void set_up(struct rungs *r, int slot, int64_t c, int64_t only, int halved)
 {
     struct nb_operand *p = r->p;
     for (int64_t b = 0; b < p->blocks.blocks; b++) {
@@ -173,17 +173,17 @@ static void set_up(struct rungs *r, int slot, int64_t c, int64_t only)
         r->slot[slot].l[b] = (struct ladder){.slope = r->slope[b],
                                              .reach = r->reach[b],
                                              .x = x,
-                                             .h = 0x1p-10 * exp2(floor(log2(size))),
+                                             .h = ldexp(exp2(floor(log2(size))), -10 - halved),
                                              .done = only >= 0 && b != only,
                                              .still = nb_record(p, c, b)[p->sets + NB_SUM_SLOPE] == 0};
     }
 }
 
-static int climb_all(struct rungs *r, int slot, int64_t c, int64_t only, int *halvings, struct nb_error *e)
+static int climb_all(struct rungs *r, int slot, int64_t c, int64_t only, int halved, int *halvings, struct nb_error *e)
 {
     int64_t open = only < 0 ? r->p->blocks.blocks : 1;
-    set_up(r, slot, c, only);
-    for (int k = 0; k < HALVINGS + 3 && open; k++) {
+    set_up(r, slot, c, only, halved);
+    for (int k = 0; k < HALVINGS + 3 - halved && open; k++) {
         if (climb(r, slot, c, e))
             return -1;
         *halvings = k < 3 ? 0 : k - 2;
@@ -203,11 +203,12 @@ static int climb_all(struct rungs *r, int slot, int64_t c, int64_t only, int *ha
 
 /* ---- a colour, compared with the complex step ------------------------------------------------------------------ */
 
+/* Where numbers end there is nothing to compare. */
 static double gap_of(const double *record, int sets, int set, const struct ladder *l, bool *agrees)
 {
     double n = record[set], d = fabs(n - l->value), m = fmax(fabs(n), fabs(l->value));
-    *agrees = d <= record[sets + (set ? NB_SUM_OWN : NB_SUM_BAR)] + l->bar + AGREE * m;
-    return m > 0 ? d / m : 0;
+    *agrees = d <= record[sets + (set ? NB_SUM_OWN : NB_SUM_BAR)] + l->bar + AGREE * m || !isfinite(d);
+    return m > 0 && isfinite(d) ? d / m : 0;
 }
 
 /* The complex step finds exactly nothing, but differences move: zero within their bar, made of what they see. */
@@ -246,7 +247,7 @@ static void one_colour(void *context, int slot, int i)
     if (e->code)
         return;
     r->result[c] = (struct result){.h = 1};
-    if (!climb_all(r, slot, c, -1, &r->result[c].halvings, e))
+    if (!climb_all(r, slot, c, -1, 0, &r->result[c].halvings, e))
         compare(r, slot, c, &r->result[c]);
 }
 
@@ -310,18 +311,77 @@ static int explained_by_kink(struct rungs *r, int64_t c, int64_t b, const struct
     return 0;
 }
 
+/* The largest slope of an output by this entry at x/4, x/16, x/64: where it is small at the point, terms that cancel
+ * there may be large all the same. */
+static int companion_slope(struct rungs *r, int64_t c, int64_t b, double *slope, struct nb_error *e)
+{
+    struct nb_operand *p = r->p;
+    struct nb_stand *s = &p->stand;
+    double *record = nb_record(p, c, b), *point = s->point;
+    size_t width = nb_width(p);
+    double *keep = nb_alloc(p->arena, width, sizeof *keep, e), *moved = nb_alloc(p->arena, s->n, sizeof *moved, e);
+    if (!keep || !moved)
+        return -1;
+    memcpy(keep, record, width * sizeof *keep);
+    *slope = keep[p->sets + NB_SUM_SLOPE];
+    s->point = moved;
+    int bad = 0;
+    for (double scale = 0.25; scale > 0.01 && !bad; scale /= 4) {
+        for (size_t i = 0; i < s->n; i++)
+            moved[i] = point[i] * scale;
+        nb_stand_reset(s, 0);
+        bad = nb_complex_colour(p, 0, c, b, e);
+        *slope = isfinite(record[p->sets + NB_SUM_SLOPE]) ? fmax(*slope, record[p->sets + NB_SUM_SLOPE]) : *slope;
+    }
+    s->point = point;
+    nb_stand_reset(s, 0);
+    memcpy(record, keep, width * sizeof *keep);
+    return bad;
+}
+
+/* What the last rung cannot have seen: slopes of outputs that react to this entry, but too little to move. */
+static int count_unmoved(struct rungs *r, int64_t c, int64_t b, struct ladder *l, struct nb_error *e)
+{
+    struct nb_operand *p = r->p;
+    const double *plus = r->slot[0].plus, *dy = p->dy[0];
+    double sum = 0, slope;
+    if (companion_slope(r, c, b, &slope, e) || nb_complex_colour(p, 0, c, b, e))
+        return -1;
+    for (int o = 0; o < p->stand.nout; plus += p->out[o].n, dy += p->out[o].n, o++) {
+        const double *minus = nb_stand_y(&p->stand, 0, o);
+        const struct nb_out *out = &p->out[o];
+        for (size_t j = 0; j < out->n; j++)
+            if (out->block[j] == b && dy[j] != 0 && plus[j] == minus[j])
+                sum +=
+                    fabs(out->g[r->set][j]) * fmax(fabs(out->base[j]) + slope * l->reach, out->noise[j] / DBL_EPSILON);
+    }
+    l->bar += ROUNDING * DBL_EPSILON * sum / (2 * l->h); /* it was halved after the last rung */
+    return 0;
+}
+
+/* Four to one may come about by chance where the function turns round within a step: smaller ones tell. */
+static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, struct nb_error *e)
+{
+    struct ladder *l = &r->slot[0].l[b];
+    int halvings;
+    for (int halved = 16; halved >= 0 && !*agrees; halved -= 8) { /* the usual steps come last */
+        if (climb_all(r, 0, c, b, halved, &halvings, e) || count_unmoved(r, c, b, l, e))
+            return -1;
+        if (l->found)
+            gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, agrees);
+    }
+    return 0;
+}
+
 /* True in *fault if nothing but an error of ours explains it. */
 static int examine(struct rungs *r, int64_t c, int64_t b, bool *fault, struct nb_error *e)
 {
     struct ladder *l = &r->slot[0].l[b];
     bool agrees = false, kink = false;
-    int halvings;
     if (nb_edges_hold(&r->edges, r->p->stand.port, nb_entry_of(r->p, c, b)))
         return 0;
-    if (climb_all(r, 0, c, b, &halvings, e))
+    if (look_closer(r, c, b, &agrees, e))
         return -1;
-    if (l->found)
-        gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, &agrees);
     if (agrees || !l->found)
         return 0;
     if (widen(r, c, b, e))
@@ -347,9 +407,12 @@ static int examine_all(struct rungs *r, int64_t suspects, struct nb_error *e)
         p->w->facts->agree += !fault;
         if (fault && p->w->ok) {
             p->w->ok = false;
-            p->w->fault = nb_sprintf(p->w->arena, e, "%s, %s[%lld]: the complex step and the differences disagree",
-                                     p->stand.op->node, p->port,
-                                     (long long)nb_entry_of(p, k / p->blocks.blocks, k % p->blocks.blocks));
+            p->w->fault = nb_sprintf(
+                p->w->arena, e, "%s, %s[%lld]: the complex step gives %.17g (bar %.2g), differences %.17g (bar %.2g)",
+                p->stand.op->node, p->port, (long long)nb_entry_of(p, k / p->blocks.blocks, k % p->blocks.blocks),
+                nb_record(p, k / p->blocks.blocks, k % p->blocks.blocks)[0],
+                nb_record(p, k / p->blocks.blocks, k % p->blocks.blocks)[p->sets + NB_SUM_BAR],
+                r->slot[0].l[k % p->blocks.blocks].value, r->slot[0].l[k % p->blocks.blocks].bar);
         }
     }
     return 0;

@@ -131,13 +131,30 @@ int nb_stand_new(const struct nb_session *at, const struct nb_op *op, int port, 
     return new_base(s, a, e);
 }
 
+static void stir_outputs(struct nb_stand *s, uint64_t stir)
+{
+    const struct nb_call *c = &s->d[0].call;
+    for (int i = 0; i < c->nout; i++)
+        if (c->out[i].dtype == NB_F64)
+            nb_stir(c->out[i].data, (size_t)nb_count(&c->out[i].shape), (struct nb_stream){stir, (uint64_t)i});
+}
+
 int nb_stand_backward(struct nb_stand *s, void *const *cotangent, double *gradient, struct nb_error *e)
+{
+    return nb_stand_stirred(s, cotangent, 0, gradient, e);
+}
+
+int nb_stand_stirred(struct nb_stand *s, void *const *cotangent, uint64_t stir, double *gradient, struct nb_error *e)
 {
     struct nb_call c = s->d[0].call;
     struct nb_tensor *gout = s->d[0].rows + c.nin + c.nw + c.nout, *gin = gout + c.nout;
     nb_stand_reset(s, 0);
+    if (stir)
+        nb_stir(s->d[0].x, s->n, (struct nb_stream){stir, UINT64_MAX});
     if (nb_stand_real(s, 0, e))
         return -1;
+    if (stir)
+        stir_outputs(s, stir);
     for (int i = 0; i < c.nout; i++) {
         gout[i] = c.out[i];
         gout[i].data = cotangent[i];

@@ -54,5 +54,7 @@ const struct nb_shape *nb_stand_shape(const struct nb_stand *s, int o);
 void nb_stand_reset(struct nb_stand *s, int slot);
 /* The operation's own backward: this operand's gradient for cotangents of all its outputs (by index of op->out). */
 int nb_stand_backward(struct nb_stand *s, void *const *cotangent, double *gradient, struct nb_error *e);
+/* The same with the operand, and what the forward left, moved by units in the last place: `stir`, from 1, says how. */
+int nb_stand_stirred(struct nb_stand *s, void *const *cotangent, uint64_t stir, double *gradient, struct nb_error *e);
 
 #endif

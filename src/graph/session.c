@@ -286,8 +286,7 @@ static int blame(struct nb_session *s, const struct nb_op *op, struct nb_error *
     return -1;
 }
 
-/* Zeros stay: they are rarely the rounded kind. */
-static void stir_doubles(double *x, size_t n, struct nb_stream stream)
+void nb_stir(double *x, size_t n, struct nb_stream stream)
 {
     uint64_t word = 0;
     for (size_t i = 0; i < n; i++, word >>= 1) {
@@ -319,7 +318,7 @@ static void stir(const struct nb_session *s, const struct nb_op *op, const struc
         if (t[i].dtype == NB_F32)
             stir_floats(t[i].data, entries, stream);
         else if (t[i].dtype != NB_I64)
-            stir_doubles(t[i].data, t[i].dtype == NB_C128 ? 2 * entries : entries, stream);
+            nb_stir(t[i].data, t[i].dtype == NB_C128 ? 2 * entries : entries, stream);
     }
 }
 

@@ -41,6 +41,8 @@ int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e
 /* What an operation decided in the last forward (branch.h), added to b; false if it does not branch. For plans with
  * seeds, in which all values are kept, or right after the operation. */
 bool nb_session_branches(struct nb_session *s, int op, struct nb_branches *b);
+/* Every number to the next one up or down. Zeros stay: they are rarely the rounded kind. */
+void nb_stir(double *x, size_t n, struct nb_stream stream);
 /* A value's numbers with its shape. */
 struct nb_tensor nb_session_value(const struct nb_session *s, int value);
 

@@ -120,9 +120,10 @@ static inline nb_real gap(nb_real a, nb_real b)
     return (nb_re(a) == nb_re(b)) & (nb_re(d) != 0) ? 0 : d;
 }
 
+/* At a = b the slopes of the two terms add up to one half only if both take the branch of a. */
 static inline nb_real log_add_exp(nb_real a, nb_real b)
 {
-    return (nb_re(a) > nb_re(b) ? a : b) + nb_log1p(nb_exp(-nb_abs(gap(a, b))));
+    return (nb_re(a) >= nb_re(b) ? a : b) + nb_log1p(nb_exp(-nb_abs(gap(a, b))));
 }
 
 FUNCTION(logaddexp, log_add_exp(a, b), nb_sigmoid(gap(a, b)), nb_sigmoid(gap(b, a)))
