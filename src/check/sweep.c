@@ -80,15 +80,16 @@ static int set_up_out(struct nb_operand *p, int o, const double *base, struct nb
 
 static double greatest(const double *x, size_t n)
 {
-    double most = 1;
+    double most = 0;
     for (size_t i = 0; i < n; i++)
-        most = isfinite(x[i]) ? fmax(most, fabs(x[i])) : most;
+        most = fmax(most, fabs(x[i]));
     return most;
 }
 
 static int set_up_unseen(struct nb_operand *p, struct nb_error *e)
 {
     double most = fmax(greatest(p->stand.point, p->stand.n), greatest(p->stand.base, p->stand.total));
+    most = fmin(fmax(most, 1), DBL_MAX);
     for (int k = 0; k < 2; k++) {
         if (!(p->unseen[k] = nb_zalloc(p->arena, (size_t)p->blocks.blocks, sizeof *p->unseen[k], e)))
             return -1;
@@ -151,14 +152,6 @@ static int64_t find_inner(const struct nb_out *o, int64_t blocks)
 static bool declared_affine(const struct nb_stand *s)
 {
     return s->in_double->jacobian && strchr(s->in_double->jacobian, s->port < s->op->nin ? 'A' : 'W');
-}
-
-static double greatest(const double *x, size_t n)
-{
-    double most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs(x[i]));
-    return most;
 }
 
 /* About the size of the entries; as far as it takes to be seen beside outputs that are large already. */
