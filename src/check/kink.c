@@ -7,18 +7,20 @@ enum { MOST_COMBINATIONS = 256, MOST_TOGETHER = 8, MOST_NUMBERS = 1 << 21 };
 
 struct search {
     struct nb_kinks *k;
-    int *choice; /* being tried */
-    double *now; /* the gradient there */
-    bool *hit;   /* entries one edge changes */
+    int *choice;         /* being tried */
+    double *now, *twice; /* the gradient there, and with steps twice as long */
+    bool *hit;           /* entries this changes */
     size_t numbers;
     struct nb_error *e;
 };
 
 /* ---- patterns ---------------------------------------------------------------------------------------------------- */
 
-bool nb_kinks_differ(const struct nb_kinks *k, size_t i, double a, double b)
+/* A kink's change stays as it is when steps are twice as long (`longer`); what is smooth doubles. */
+static bool is_change(double before, double now, double longer_before, double longer_now)
 {
-    return fabs(a - b) > 8 * k->noise[i] + 1e-11 * fmax(fabs(a), fabs(b));
+    double d = now - before, longer = longer_now - longer_before;
+    return fabs(d) > 8 * fabs(longer - d) && fabs(d) > 1e-11 * fmax(fabs(before), fabs(now));
 }
 
 static int pick(const struct nb_nudge *n, int pattern, int group)
@@ -28,22 +30,28 @@ static int pick(const struct nb_nudge *n, int pattern, int group)
     return pattern == 0 ? choices == 2 : pattern == 1 ? choices > 2 : (int)(r % (uint64_t)choices);
 }
 
-/* With steps twice as long only what is smooth changes. */
-static int try_pattern(struct nb_kinks *k, int p, double *scratch, struct nb_error *e)
+static int gradients(struct nb_kinks *k, const int *choice, double *now, double *twice, struct nb_error *e)
+{
+    if (nb_nudge_gradient(&k->nudge, choice, now, e))
+        return -1;
+    k->nudge.scale = 2;
+    int bad = nb_nudge_gradient(&k->nudge, choice, twice, e);
+    k->nudge.scale = 1;
+    return bad;
+}
+
+static int try_pattern(struct nb_kinks *k, int p, struct nb_error *e)
 {
     struct nb_nudge *n = &k->nudge;
     for (int g = 0; g < n->ngroup; g++)
         k->pattern[p][g] = pick(n, p, g);
-    if (nb_nudge_gradient(n, k->pattern[p], k->at[p], e))
+    if (gradients(k, k->pattern[p], k->at[p], k->twice[p], e))
         return -1;
-    n->scale = 2;
-    int bad = nb_nudge_gradient(n, k->pattern[p], scratch, e);
-    n->scale = 1;
-    for (size_t i = 0; i < n->n && !bad; i++) {
-        double d = fabs(scratch[i] - k->at[p][i]);
+    for (size_t i = 0; i < n->n; i++) {
+        double d = fabs(k->twice[p][i] - k->at[p][i]);
         k->noise[i] = d <= k->noise[i] ? k->noise[i] : isfinite(d) ? d : INFINITY;
     }
-    return bad;
+    return 0;
 }
 
 static int try_patterns(struct search *s)
@@ -53,7 +61,7 @@ static int try_patterns(struct search *s)
     if (nb_nudge_gradient(&k->nudge, NULL, k->convention, s->e))
         return -1;
     for (int p = 0; p < NB_PATTERNS; p++)
-        if (try_pattern(k, p, s->now, s->e))
+        if (try_pattern(k, p, s->e))
             return -1;
     for (int p = 0; p < NB_PATTERNS && agrees; p++)
         if (nb_nudge_verify(&k->nudge, k->pattern[p], k->at[p], &agrees, s->e))
@@ -67,7 +75,7 @@ static bool touch(struct nb_kinks *k)
     for (size_t i = 0; i < k->nudge.n; i++) {
         k->low[i] = k->high[i] = k->convention[i];
         for (int p = 0; p < NB_PATTERNS; p++)
-            k->touched[i] |= nb_kinks_differ(k, i, k->at[p][i], k->convention[i]);
+            k->touched[i] |= is_change(k->convention[i], k->at[p][i], k->convention[i], k->twice[p][i]);
         any |= k->touched[i];
         for (int p = 0; p < NB_PATTERNS && k->touched[i]; p++) {
             k->low[i] = fmin(k->low[i], k->at[p][i]);
@@ -84,40 +92,43 @@ static void *take(struct search *s, size_t count, size_t size)
     return nb_alloc(s->k->arena, count, size, s->e);
 }
 
-/* The entries marked in hit, which is cleared. */
-static int list_hits(struct search *s, size_t *n, size_t **at)
+static int list_hits(struct search *s, const bool *hit, size_t *n, size_t **at)
 {
     *n = 0;
     for (size_t i = 0; i < s->k->nudge.n; i++)
-        *n += s->hit[i];
+        *n += hit[i];
     if (!(*at = take(s, *n, sizeof **at)))
         return -1;
     size_t j = 0;
     for (size_t i = 0; i < s->k->nudge.n; i++)
-        if (s->hit[i])
+        if (hit[i])
             (*at)[j++] = i;
     s->numbers += *n;
+    return 0;
+}
+
+/* Which entries do the choices change, against those of a pattern? */
+static int compare(struct search *s, int p, bool *any)
+{
+    struct nb_kinks *k = s->k;
+    *any = false;
+    if (gradients(k, s->choice, s->now, s->twice, s->e))
+        return -1;
+    for (size_t i = 0; i < k->nudge.n; i++) {
+        s->hit[i] = is_change(k->at[p][i], s->now[i], k->twice[p][i], s->twice[i]);
+        *any |= s->hit[i];
+    }
     return 0;
 }
 
 static int note_change(struct search *s, struct nb_change *c)
 {
     const double *before = s->k->at[0];
-    for (size_t i = 0; i < s->k->nudge.n; i++)
-        s->hit[i] = nb_kinks_differ(s->k, i, s->now[i], before[i]);
-    if (list_hits(s, &c->n, &c->at) || !(c->by = take(s, c->n, sizeof *c->by)))
+    if (list_hits(s, s->hit, &c->n, &c->at) || !(c->by = take(s, c->n, sizeof *c->by)))
         return -1;
     for (size_t j = 0; j < c->n; j++)
         c->by[j] = s->now[c->at[j]] - before[c->at[j]];
     return 0;
-}
-
-static int try_choice(struct search *s, int p, int group, int choice)
-{
-    struct nb_kinks *k = s->k;
-    memcpy(s->choice, k->pattern[p], (size_t)k->nudge.ngroup * sizeof *s->choice);
-    s->choice[group] = choice;
-    return nb_nudge_gradient(&k->nudge, s->choice, s->now, s->e);
 }
 
 /* An edge alone: all its choices, in all patterns. */
@@ -126,25 +137,26 @@ static int try_edge(struct search *s, int group)
     struct nb_kinks *k = s->k;
     struct nb_effect *f = &k->effect[group];
     int choices = k->nudge.choices[group];
-    bool *seen = nb_zalloc(k->arena, k->nudge.n, sizeof *seen, s->e);
+    bool *seen = nb_zalloc(k->arena, k->nudge.n, sizeof *seen, s->e), any;
     if (!seen || !(f->change = nb_zalloc(k->arena, (size_t)choices, sizeof *f->change, s->e)))
         return -1;
-    for (int p = 0; p < NB_PATTERNS; p++)
+    for (int p = 0; p < NB_PATTERNS; p++) {
+        memcpy(s->choice, k->pattern[p], (size_t)k->nudge.ngroup * sizeof *s->choice);
         for (int c = 0; c < choices; c++) {
+            s->choice[group] = c;
             if (c == k->pattern[p][group])
                 continue;
-            if (try_choice(s, p, group, c) || (p == 0 && note_change(s, &f->change[c])))
+            if (compare(s, p, &any) || (p == 0 && note_change(s, &f->change[c])))
                 return -1;
-            for (size_t i = 0; i < k->nudge.n; i++)
-                seen[i] |= nb_kinks_differ(k, i, s->now[i], k->at[p][i]);
+            for (size_t i = 0; i < k->nudge.n && any; i++)
+                seen[i] |= s->hit[i];
         }
-    bool *keep = s->hit;
-    s->hit = seen;
-    int bad = list_hits(s, &f->n, &f->at);
-    s->hit = keep;
-    for (size_t j = 0; j < f->n && !bad; j++)
+    }
+    if (list_hits(s, seen, &f->n, &f->at))
+        return -1;
+    for (size_t j = 0; j < f->n; j++)
         k->touched[f->at[j]] = true;
-    return bad;
+    return 0;
 }
 
 /* ---- which edges ------------------------------------------------------------------------------------------------- */
@@ -161,10 +173,8 @@ static int try_range(struct search *s, int from, int to, bool *alive)
             uint64_t by = others ? 1 + nb_word((struct nb_stream){29, 43}, (uint64_t)g) % others : 0;
             s->choice[g] = (int)(((uint64_t)s->choice[g] + by) % (others + 1));
         }
-        if (nb_nudge_gradient(&k->nudge, s->choice, s->now, s->e))
+        if (compare(s, p, alive))
             return -1;
-        for (size_t i = 0; i < k->nudge.n && !*alive; i++)
-            *alive = nb_kinks_differ(k, i, s->now[i], k->at[p][i]);
     }
     return 0;
 }
@@ -179,7 +189,7 @@ static int find_edges(struct search *s)
     for (int n = 1; n > 0;) {
         int from = open[n - 1].from, to = open[--n].to, mid = from + (to - from) / 2;
         bool alive = true;
-        int64_t runs = to - from == 1 ? NB_PATTERNS * (int64_t)k->nudge.choices[from] : NB_PATTERNS;
+        int64_t runs = 2 * NB_PATTERNS * (to - from == 1 ? (int64_t)k->nudge.choices[from] : 1);
         if (k->nudge.runs + runs > k->budget || s->numbers > MOST_NUMBERS) {
             k->unresolved = true;
             return 0;
@@ -433,16 +443,20 @@ static int new_arrays(struct search *s)
     k->effect = nb_zalloc(k->arena, groups, sizeof *k->effect, s->e);
     s->choice = take(s, groups, sizeof *s->choice);
     s->now = take(s, n, sizeof(double));
+    s->twice = take(s, n, sizeof(double));
     s->hit = nb_zalloc(k->arena, n, sizeof *s->hit, s->e);
     for (int p = 0; p < NB_PATTERNS; p++) {
         k->pattern[p] = take(s, groups, sizeof(int));
         k->at[p] = take(s, n, sizeof(double));
-        if (!k->pattern[p] || !k->at[p])
+        k->twice[p] = take(s, n, sizeof(double));
+        if (!k->pattern[p] || !k->at[p] || !k->twice[p])
             return -1;
     }
     k->touched = touched;
-    return touched && k->convention && k->low && k->high && k->noise && k->effect && s->choice && s->now && s->hit ? 0
-                                                                                                                   : -1;
+    return touched && k->convention && k->low && k->high && k->noise && k->effect && s->choice && s->now && s->twice &&
+                   s->hit
+               ? 0
+               : -1;
 }
 
 /* About half a second of gradients. */

@@ -43,8 +43,8 @@ struct nb_kinks {
     double *low, *high; /* bounds of the limits seen */
     double *noise;      /* what the size of the steps does to a gradient */
     int *pattern[NB_PATTERNS];
-    double *at[NB_PATTERNS];  /* gradients there */
-    struct nb_effect *effect; /* per group */
+    double *at[NB_PATTERNS], *twice[NB_PATTERNS]; /* gradients there, and with steps twice as long */
+    struct nb_effect *effect;                     /* per group */
     int islands;
     struct nb_island *island;
     bool unresolved; /* more edges than could be tried: no islands */
@@ -66,8 +66,6 @@ static inline bool nb_island_known(const struct nb_island *x)
 {
     return !x->broken && (x->combinations || x->additive);
 }
-/* Inside: a gradient with these choices differs from another one in this entry by more than the steps explain. */
-bool nb_kinks_differ(const struct nb_kinks *k, size_t i, double a, double b);
 /* Inside: choice number c of an island's edges, among its combinations. */
 void nb_island_choose(const struct nb_kinks *k, const struct nb_island *s, int c, int *choice);
 

@@ -426,6 +426,15 @@ int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double
     return nb_differences_below(o, leaf, i, slope, reach, 0, n, e);
 }
 
+static double largest_cotangent(const struct nb_oracle *o)
+{
+    double g = 0;
+    for (int k = 0; k < o->nout; k++)
+        for (size_t j = 0; j < entries(&o->d, o->out[k]); j++)
+            g = fmax(g, fabs(o->g[k][j]));
+    return g;
+}
+
 int nb_differences_below(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, int halved,
                          struct nb_estimate *n, struct nb_error *e)
 {
@@ -452,8 +461,8 @@ int nb_differences_below(struct nb_oracle *o, int leaf, size_t i, double slope, 
             return -1;
     }
     if (!n->found) {
-        if (across.found && (!across.moved || across.bar <= 1e-3 * across.terms)) /* not a jump */
-            *n = across;
+        if (across.found && (!across.moved || across.bar <= 1e-3 * fmax(across.terms, slope * largest_cotangent(o))))
+            *n = across; /* the bar of a jump grows beyond all slopes */
         n->crossed = near.crosses;
     }
     n->halvings = k + halved;
