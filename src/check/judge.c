@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+static const double CLOSE = 1e-4; /* beside the largest entry: bars of differences that are to contradict other ones */
 enum { MOST_CONFIRMED = 16, MOST_DOUBTED = 256, MEDIAN_OF = 4095 };
 
 /* ---- one entry ------------------------------------------------------------------------------------------------- */
@@ -43,20 +44,28 @@ static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t
     return 0;
 }
 
-/* Four to one may come about by chance where the function turns round within a step: smaller ones tell. */
+/* Four to one may come about by chance where the function turns round within a step: smaller ones tell. Differences
+ * that contradict themselves prove nothing. */
 static int look_closer(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
                        struct nb_error *e)
 {
-    for (int halved = 8; halved <= 24 && r->disagree; halved += 8) {
+    bool settled = true;
+    for (int halved = 4; halved <= 16 && r->disagree; halved += 4) {
         struct nb_entry y = *x;
         if (nb_differences_below(k->oracle, l->value, i, l->slope, l->reach, halved, &y.d, e))
             return -1;
+        if (!y.d.found)
+            continue;
         struct nb_ruling closer = nb_judge(&y);
-        if (!y.d.found || closer.disagree)
+        settled &= fabs(y.d.value - x->d.value) <= y.d.bar + x->d.bar;
+        if (closer.disagree || y.d.bar > CLOSE * l->largest)
             continue;
         *x = y;
         *r = closer;
     }
+    if (r->disagree && !settled)
+        *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_no_ratio, .value = r->value, .bar = r->bar,
+                                .error = r->error};
     return 0;
 }
 

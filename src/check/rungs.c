@@ -364,7 +364,7 @@ static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, stru
 {
     struct ladder *l = &r->slot[0].l[b];
     int halvings;
-    for (int halved = 16; halved >= 0 && !*agrees; halved -= 8) { /* the usual steps come last */
+    for (int halved = 16; halved >= 0 && !*agrees; halved -= 4) { /* the usual steps come last */
         if (climb_all(r, 0, c, b, halved, &halvings, e) || count_unmoved(r, c, b, l, e))
             return -1;
         if (l->found)
