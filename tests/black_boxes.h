@@ -47,7 +47,7 @@ struct box {
 /* ---- matrices ---------------------------------------------------------------------------------------------------- */
 
 /* x[5,7] W[3,7] b[3] -> y[5,3] */
-static void linear(const double *x, double *y)
+static inline void linear(const double *x, double *y)
 {
     const double *w = x + 35, *b = w + 21;
     for (int r = 0; r < 5; r++)
@@ -59,7 +59,7 @@ static void linear(const double *x, double *y)
         }
 }
 
-static void linear_backward(const double *x, const double *g, double *dx)
+static inline void linear_backward(const double *x, const double *g, double *dx)
 {
     const double *w = x + 35;
     double *dw = dx + 35, *db = dw + 21;
@@ -74,7 +74,7 @@ static void linear_backward(const double *x, const double *g, double *dx)
         }
 }
 
-static void linear_complex(const number *x, number *y)
+static inline void linear_complex(const number *x, number *y)
 {
     const number *w = x + 35, *b = w + 21;
     for (int r = 0; r < 5; r++)
@@ -89,7 +89,7 @@ static void linear_complex(const number *x, number *y)
 /* x[5,4] W1[6,4] b1[6] W2[3,6] b2[3] -> y[5,3], tanh between. */
 enum { MLP = 20 + 24 + 6 + 18 + 3 };
 
-static void mlp_hidden(const double *x, int r, double *h)
+static inline void mlp_hidden(const double *x, int r, double *h)
 {
     for (int o = 0; o < 6; o++) {
         double sum = x[44 + o];
@@ -99,7 +99,7 @@ static void mlp_hidden(const double *x, int r, double *h)
     }
 }
 
-static void mlp(const double *x, double *y)
+static inline void mlp(const double *x, double *y)
 {
     double h[6];
     for (int r = 0; r < 5; r++) {
@@ -112,7 +112,8 @@ static void mlp(const double *x, double *y)
     }
 }
 
-static void mlp_row_backward(const double *x, const double *g, int r, const double *h, const double *dh, double *dx)
+static inline void mlp_row_backward(const double *x, const double *g, int r, const double *h, const double *dh,
+                                    double *dx)
 {
     for (int k = 0; k < 6; k++) {
         dx[44 + k] += dh[k];
@@ -127,7 +128,7 @@ static void mlp_row_backward(const double *x, const double *g, int r, const doub
         dx[68 + o] += g[r * 3 + o];
 }
 
-static void mlp_backward(const double *x, const double *g, double *dx)
+static inline void mlp_backward(const double *x, const double *g, double *dx)
 {
     double h[6], dh[6];
     memset(dx, 0, MLP * sizeof *dx);
@@ -143,7 +144,7 @@ static void mlp_backward(const double *x, const double *g, double *dx)
     }
 }
 
-static void mlp_complex(const number *x, number *y)
+static inline void mlp_complex(const number *x, number *y)
 {
     for (int r = 0; r < 5; r++)
         for (int o = 0; o < 3; o++) {
@@ -158,7 +159,7 @@ static void mlp_complex(const number *x, number *y)
 }
 
 /* The same in float throughout. */
-static void mlp_float(const double *x, double *y)
+static inline void mlp_float(const double *x, double *y)
 {
     for (int r = 0; r < 5; r++)
         for (int o = 0; o < 3; o++) {
@@ -173,7 +174,7 @@ static void mlp_float(const double *x, double *y)
         }
 }
 
-static void mlp_float_backward(const double *x, const double *g, double *dx)
+static inline void mlp_float_backward(const double *x, const double *g, double *dx)
 {
     mlp_backward(x, g, dx);
     for (int i = 0; i < MLP; i++)
@@ -181,7 +182,7 @@ static void mlp_float_backward(const double *x, const double *g, double *dx)
 }
 
 /* The same with max(h, 0) between. */
-static void relu_mlp(const double *x, double *y)
+static inline void relu_mlp(const double *x, double *y)
 {
     double h[6];
     for (int r = 0; r < 5; r++) {
@@ -194,7 +195,7 @@ static void relu_mlp(const double *x, double *y)
     }
 }
 
-static void relu_mlp_backward(const double *x, const double *g, double *dx)
+static inline void relu_mlp_backward(const double *x, const double *g, double *dx)
 {
     double h[6], dh[6];
     memset(dx, 0, MLP * sizeof *dx);
@@ -215,7 +216,7 @@ static void relu_mlp_backward(const double *x, const double *g, double *dx)
 static const int labels[] = {2, 0, 3, 1, 1};
 
 /* z[5,4] -> mean cross-entropy */
-static void cross_entropy(const double *z, double *y)
+static inline void cross_entropy(const double *z, double *y)
 {
     *y = 0;
     for (int r = 0; r < 5; r++, z += 4) {
@@ -226,7 +227,7 @@ static void cross_entropy(const double *z, double *y)
     }
 }
 
-static void cross_entropy_backward(const double *z, const double *g, double *dz)
+static inline void cross_entropy_backward(const double *z, const double *g, double *dz)
 {
     for (int r = 0; r < 5; r++, z += 4, dz += 4) {
         double most = fmax(fmax(z[0], z[1]), fmax(z[2], z[3])), sum = 0;
@@ -238,7 +239,7 @@ static void cross_entropy_backward(const double *z, const double *g, double *dz)
 }
 
 /* z[5,4] -> p[5,4], each row by itself */
-static void softmax(const double *z, double *p)
+static inline void softmax(const double *z, double *p)
 {
     for (int r = 0; r < 5; r++, z += 4, p += 4) {
         double most = fmax(fmax(z[0], z[1]), fmax(z[2], z[3])), sum = 0;
@@ -249,7 +250,7 @@ static void softmax(const double *z, double *p)
     }
 }
 
-static void softmax_backward(const double *z, const double *g, double *dz)
+static inline void softmax_backward(const double *z, const double *g, double *dz)
 {
     double p[20];
     softmax(z, p);
@@ -263,7 +264,7 @@ static void softmax_backward(const double *z, const double *g, double *dz)
 }
 
 /* x[7,3] -> columns of mean 0 and variance 1 */
-static void normalise(const double *x, double *y)
+static inline void normalise(const double *x, double *y)
 {
     for (int c = 0; c < 3; c++) {
         double mean = 0, var = 0;
@@ -276,7 +277,7 @@ static void normalise(const double *x, double *y)
     }
 }
 
-static void normalise_backward(const double *x, const double *g, double *dx)
+static inline void normalise_backward(const double *x, const double *g, double *dx)
 {
     double y[21];
     normalise(x, y);
@@ -298,14 +299,14 @@ static void normalise_backward(const double *x, const double *g, double *dx)
 
 enum { ENTRIES = 7 };
 #define POINTWISE(name, value, slope)                                                                                  \
-    static void name(const double *x_, double *y)                                                                      \
+    static inline void name(const double *x_, double *y)                                                               \
     {                                                                                                                  \
         for (int i = 0; i < ENTRIES; i++) {                                                                            \
             double x = x_[i];                                                                                          \
             y[i] = (value);                                                                                            \
         }                                                                                                              \
     }                                                                                                                  \
-    static void name##_backward(const double *x_, const double *g, double *dx)                                         \
+    static inline void name##_backward(const double *x_, const double *g, double *dx)                                  \
     {                                                                                                                  \
         for (int i = 0; i < ENTRIES; i++) {                                                                            \
             double x = x_[i];                                                                                          \
@@ -332,31 +333,31 @@ POINTWISE(high, 1e6 + tanh(x), 1 - tanh(x) * tanh(x))
 POINTWISE(fast, sin(1e4 * x), 1e4 * cos(1e4 * x))
 POINTWISE(third, (double)(float)(tanhf((float)x)) / 3, (1 - tanh(x) * tanh(x)) / 3)
 
-static void noisy(const double *x, double *y)
+static inline void noisy(const double *x, double *y)
 {
     for (int i = 0; i < ENTRIES; i++)
         y[i] = x[i] * (rand() % 2 * 2);
 }
 
-static void absolute_complex(const number *x, number *y) /* does not keep the rules */
+static inline void absolute_complex(const number *x, number *y) /* does not keep the rules */
 {
     for (int i = 0; i < ENTRIES; i++)
         y[i] = cabs(x[i]);
 }
 
-static void wave_complex(const number *x, number *y)
+static inline void wave_complex(const number *x, number *y)
 {
     for (int i = 0; i < ENTRIES; i++)
         y[i] = csin(3 * x[i]) * cexp(-x[i]);
 }
 
 /* x[3] -> the largest; the first of equals has the gradient. */
-static void largest(const double *x, double *y)
+static inline void largest(const double *x, double *y)
 {
     *y = fmax(fmax(x[0], x[1]), x[2]);
 }
 
-static void largest_backward(const double *x, const double *g, double *dx)
+static inline void largest_backward(const double *x, const double *g, double *dx)
 {
     bool taken = false;
     for (int i = 0; i < 3; i++) {
@@ -367,12 +368,12 @@ static void largest_backward(const double *x, const double *g, double *dx)
 }
 
 /* x[3] -> its length */
-static void length(const double *x, double *y)
+static inline void length(const double *x, double *y)
 {
     *y = sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]);
 }
 
-static void length_backward(const double *x, const double *g, double *dx)
+static inline void length_backward(const double *x, const double *g, double *dx)
 {
     double y;
     length(x, &y);
@@ -381,12 +382,12 @@ static void length_backward(const double *x, const double *g, double *dx)
 }
 
 /* Two kinks near each other. x[2] */
-static void two_kinks(const double *x, double *y)
+static inline void two_kinks(const double *x, double *y)
 {
     *y = fmax(fmax(x[0], 0) + fmax(x[1] + 4e-6, 0), 0);
 }
 
-static void two_kinks_backward(const double *x, const double *g, double *dx)
+static inline void two_kinks_backward(const double *x, const double *g, double *dx)
 {
     dx[0] = x[0] > 0 ? *g : 0;
     dx[1] = x[1] + 4e-6 > 0 ? *g : 0;
@@ -394,14 +395,14 @@ static void two_kinks_backward(const double *x, const double *g, double *dx)
 
 /* Weighted tanh of very many entries, summed. x[2000] */
 enum { MANY = 2000 };
-static void wide(const double *x, double *y)
+static inline void wide(const double *x, double *y)
 {
     *y = 0;
     for (int i = 0; i < MANY; i++)
         *y += tanh(x[i]) * (i % 7 - 3.3);
 }
 
-static void wide_backward(const double *x, const double *g, double *dx)
+static inline void wide_backward(const double *x, const double *g, double *dx)
 {
     for (int i = 0; i < MANY; i++)
         dx[i] = *g * (1 - tanh(x[i]) * tanh(x[i])) * (i % 7 - 3.3);
@@ -436,7 +437,7 @@ struct outcome {
 static struct nb_arena arena;
 static struct nb_error error;
 
-static size_t total(const struct nb_tensors *l)
+static inline size_t total(const struct nb_tensors *l)
 {
     size_t n = 0;
     for (size_t i = 0; i < l->n; i++)
@@ -444,7 +445,7 @@ static size_t total(const struct nb_tensors *l)
     return n;
 }
 
-static void flatten(const struct nb_tensors *l, double *to)
+static inline void flatten(const struct nb_tensors *l, double *to)
 {
     for (size_t i = 0; i < l->n; i++) {
         size_t n = (size_t)nb_count(&l->v[i].t.shape);
@@ -453,7 +454,7 @@ static void flatten(const struct nb_tensors *l, double *to)
     }
 }
 
-static size_t position(const struct nb_tensors *l, const struct nb_edit *edit)
+static inline size_t position(const struct nb_tensors *l, const struct nb_edit *edit)
 {
     size_t at = (size_t)edit->index;
     for (int i = 0; i < edit->input; i++)
@@ -462,7 +463,7 @@ static size_t position(const struct nb_tensors *l, const struct nb_edit *edit)
 }
 
 /* All inputs at a probe, as complex numbers. */
-static void point_of(const struct nb_probes *p, size_t probe, number *x, double *re)
+static inline void point_of(const struct nb_probes *p, size_t probe, number *x, double *re)
 {
     const struct nb_tensors *base = nb_probes_base(p, nb_probe_base(p, probe));
     int64_t n = nb_probe_edits(p, probe);
@@ -479,8 +480,8 @@ static void point_of(const struct nb_probes *p, size_t probe, number *x, double 
     free(edits);
 }
 
-static void evaluate(const struct box *box, bool by_complex, const number *x, const double *re, size_t m, double *y,
-                     double *im)
+static inline void evaluate(const struct box *box, bool by_complex, const number *x, const double *re, size_t m,
+                            double *y, double *im)
 {
     number z[64];
     if (!by_complex) {
@@ -495,7 +496,7 @@ static void evaluate(const struct box *box, bool by_complex, const number *x, co
 }
 
 /* Splits rows of all outputs into one tensor for each output. */
-static struct nb_tensors stack(const struct box *box, size_t probes, size_t m, const double *rows)
+static inline struct nb_tensors stack(const struct box *box, size_t probes, size_t m, const double *rows)
 {
     struct nb_tensors l = {0};
     size_t offset = 0;
@@ -513,7 +514,7 @@ static struct nb_tensors stack(const struct box *box, size_t probes, size_t m, c
     return l;
 }
 
-static struct nb_tensors gradient_at(const struct asked *q, const struct nb_probes *p, int base)
+static inline struct nb_tensors gradient_at(const struct asked *q, const struct nb_probes *p, int base)
 {
     const struct nb_tensors *at = nb_probes_base(p, base);
     double x[BIGGEST], g[64], dx[BIGGEST], *from = dx;
@@ -539,7 +540,7 @@ static struct nb_tensors gradient_at(const struct asked *q, const struct nb_prob
     return l;
 }
 
-static void answer(const struct asked *q, struct nb_probes *p)
+static inline void answer(const struct asked *q, struct nb_probes *p)
 {
     size_t probes = nb_probes_count(p), m = total(nb_probes_cotangents(p, 0));
     double *rows = malloc(probes * m * sizeof *rows + 1), *im = malloc(probes * m * sizeof *im + 1), re[BIGGEST];
@@ -562,7 +563,7 @@ static void answer(const struct asked *q, struct nb_probes *p)
     free(im);
 }
 
-static struct nb_probes *open_probes(const struct asked *q)
+static inline struct nb_probes *open_probes(const struct asked *q)
 {
     struct nb_probed f = {.in = (void *)(uintptr_t)q->box->in,
                           .out = (void *)(uintptr_t)q->box->out,
@@ -595,7 +596,7 @@ static struct nb_probes *open_probes(const struct asked *q)
     return nb_probes_new(&f, &arena, &error);
 }
 
-static struct outcome run(const struct asked *q)
+static inline struct outcome run(const struct asked *q)
 {
     struct outcome r = {0};
     struct nb_probes *p = open_probes(q);

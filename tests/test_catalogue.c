@@ -1,8 +1,8 @@
 /* test_catalogue - the catalogue of traps: points at which naive checks reject what is right or accept what is wrong.
  *
  * Every trap of the reference stands here by its name, with the verdict wanted: as numbers that are handed in for a
- * module of ours, and as the formula of a user. Each is judged coordinate by coordinate and by structure, and the
- * verdicts must be the same. */
+ * module of ours, and as the formula of a user, who is also judged where nothing was given. Each is judged coordinate
+ * by coordinate and by structure, and the verdicts must be the same. As black boxes: test_catalogue_probes.c. */
 #include "check/check.h"
 #include "check/point.h"
 #include "graphs.h"
@@ -368,6 +368,9 @@ static const struct row wrong_rows[] = {
     {"power-zero", TWO_LAYERS(SOME_W, "[[0, 0, 0], [0, 0, 0]]", "5*"), "{'x': [[0.5, 1.5], [-1, 0.25]]}", NULL, NULL,
      "wrong", ""},
     {"power-zero", TWO_LAYERS(SOME_W, SOME_V, "5*"), "{'x': [[0, 0], [0, 0]]}", NULL, NULL, "wrong", ""},
+
+    /* stale-cache, mutates-arguments, accumulates: formulas cannot; rows of C in test_modules.c, clients in
+     * test_catalogue_probes.c. one-of-many, fast-mode: below */
 
     {"loss-factor", LOSS("'op': 'EuclideanLoss'"),
      "{'x': [[0.5, -1.25], [2, 1], [3, 0.25]], 't': [[0, 1], [1, 0], [-2, 1]]}", NULL, NULL, "right", ""},
