@@ -73,7 +73,7 @@ struct nb_probes *nb_probes_new(const struct nb_probed *f, struct nb_arena *a, s
     memcpy(p->ladder, f->single ? narrow : wide, sizeof p->ladder);
     if (copy_function(p, f, e) || make_operands(p, e) || draw_points(p, e) || nb_plan_round(p, e))
         return NULL;
-    p->given = f->at != NULL;
+    p->f.given = f->at != NULL;
     p->f.at = NULL; /* the caller's */
     p->round = 1;
     return p;
@@ -114,6 +114,17 @@ const struct nb_tensors *nb_probes_base(const struct nb_probes *p, int base)
 const struct nb_tensors *nb_probes_cotangents(const struct nb_probes *p, int base)
 {
     return &p->base[base].cotangents;
+}
+
+int nb_probes_claims(const struct nb_probes *p, int base, struct nb_arena *a, struct nb_tensors *to, struct nb_error *e)
+{
+    for (int t = 0; t < p->operands; t++) {
+        const struct nb_probed_input *in = &p->f.in[p->operand[t].in];
+        struct nb_tensor x = {NB_F64, in->shape, p->base[base].claim[t]};
+        if (x.data && nb_tensors_add(a, to, in->name, x, e))
+            return -1;
+    }
+    return 0;
 }
 
 bool nb_probes_wants_gradient(const struct nb_probes *p, int base)
@@ -222,6 +233,8 @@ static int look(const struct nb_probes *p, const struct nb_probe_answers *a, str
         return nb_at(e, "outputs");
     if (p->f.by_complex && look_at_outputs(p, a->imaginary, e))
         return nb_at(e, "imaginary");
+    if (!p->f.by_complex && a->imaginary && a->imaginary->n)
+        return nb_fail(e, NB_E_unknown_key, "no complex arguments were given"), nb_at(e, "imaginary");
     return look_at_gradients(p, a, e) ? nb_at(e, "gradients") : 0;
 }
 

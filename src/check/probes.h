@@ -44,6 +44,7 @@ struct nb_probed {
     const struct nb_tensors *at; /* so many points of the client's own; NULL: they are drawn */
     bool by_complex;             /* it takes complex arguments */
     bool single;                 /* it computes in float */
+    bool given;                  /* set by nb_probes_new: the points came with the request */
     bool convention;             /* no verdict from the interval at a kink */
     double rho, r_max;           /* 0: the defaults */
     struct nb_seed seed;
@@ -74,6 +75,9 @@ const struct nb_probed *nb_probes_function(const struct nb_probes *p);
 int nb_probes_bases(const struct nb_probes *p);
 const struct nb_tensors *nb_probes_base(const struct nb_probes *p, int base);
 const struct nb_tensors *nb_probes_cotangents(const struct nb_probes *p, int base);
+/* What was claimed at a base: gradients that have the right shape. */
+int nb_probes_claims(const struct nb_probes *p, int base, struct nb_arena *a, struct nb_tensors *to,
+                     struct nb_error *e);
 bool nb_probes_wants_gradient(const struct nb_probes *p, int base); /* at this base, in this round */
 
 /* outputs, and with complex arguments their imaginary parts: of every name one tensor with a place for every probe in

@@ -275,7 +275,7 @@ static bool sensible(const struct nb_probes *p)
     for (int b = 0; b < p->bases; b++)
         if (!p->base[b].every || !p->base[b].steady || !p->base[b].known)
             return false;
-    return !p->given && p->bases == p->f.points && p->round < NB_MOST_ROUNDS && p->m;
+    return !p->f.given && p->bases == p->f.points && p->round < NB_MOST_ROUNDS && p->m;
 }
 
 int nb_judge_extra(struct nb_probes *p, struct nb_error *e)

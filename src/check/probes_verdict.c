@@ -157,8 +157,10 @@ static int judge_entries(struct nb_probes *p, int operand, struct nb_checked *ou
     for (int64_t i = 0; i < (int64_t)p->operand[operand].n; i++) {
         int base = 0;
         const struct nb_climb *c = decides(p, operand, i, &base);
-        if (!c)
+        if (!c) {
+            out->bar[i] = -1; /* not looked at */
             continue;
+        }
         note(p, operand, i, base, c, out);
         p->v.facts.judged++;
         out->judged = true;

@@ -6,6 +6,7 @@
 #include "http/verdicts.h"
 #include "nabla/blas.h"
 #include <gnu/libc-version.h>
+#include <math.h>
 #include <string.h>
 
 /* ---- what a checker knows of itself ------------------------------------------------------------------------------ */
@@ -109,7 +110,8 @@ static void put_kink(struct nb_writer *w, const struct nb_kink_met *k)
     nb_w_string_at(w, "port", k->port);
     nb_w_whole_at(w, "index", k->index);
     nb_w_number_at(w, "value", k->value);
-    nb_w_number_at(w, "convention", k->convention);
+    if (!isnan(k->convention)) /* what a function elsewhere takes is not known */
+        nb_w_number_at(w, "convention", k->convention);
     put_range(w, "interval", k->low, k->high);
     nb_w_close(w, '}');
 }
@@ -171,7 +173,7 @@ static void put_tensors(struct nb_writer *w, const struct nb_tensors *l)
     nb_w_tensors_at(w, "tensors", &doubles);
 }
 
-static void put_origin(struct nb_writer *w, const char *key, const char *from, const struct nb_tensors *l, bool show)
+void nb_w_origin(struct nb_writer *w, const char *key, const char *from, const struct nb_tensors *l, bool show)
 {
     char hash[NB_HASH_SIZE];
     nb_w_key(w, key);
@@ -194,21 +196,21 @@ static void put_drawn(struct nb_writer *w, const char *key, const struct nb_tens
     for (size_t i = 0; i < drawn->n; i++)
         if (!nb_tensors_find(came, drawn->v[i].name))
             nb_tensors_add(w->text.arena, &all, drawn->v[i].name, drawn->v[i].t, w->e);
-    put_origin(w, key, !came->n ? "sample" : all.n > came->n ? "both" : "request", &all, show);
+    nb_w_origin(w, key, !came->n ? "sample" : all.n > came->n ? "both" : "request", &all, show);
 }
 
 static void put_candidate(struct nb_writer *w, const struct nb_asked *ask, const struct nb_verdicts *v, bool show)
 {
     struct nb_tensors own = {0};
     if (ask->check.gradients.n) {
-        put_origin(w, "candidate", "request", &ask->check.gradients, show);
+        nb_w_origin(w, "candidate", "request", &ask->check.gradients, show);
         return;
     }
     for (size_t i = 0; i < v->n; i++)
         if (v->v[i].candidate)
             nb_tensors_add(w->text.arena, &own, v->v[i].name,
                            (struct nb_tensor){NB_F64, v->v[i].shape, v->v[i].candidate}, w->e);
-    put_origin(w, "candidate", "backward", &own, show);
+    nb_w_origin(w, "candidate", "backward", &own, show);
 }
 
 static void put_origins(struct nb_writer *w, const struct nb_asked *ask, const struct nb_verdicts *v)
@@ -217,7 +219,7 @@ static void put_origins(struct nb_writer *w, const struct nb_asked *ask, const s
     bool show = ask->detail == NB_DETAIL_ALL;
     put_drawn(w, "point", &c->run.inputs, &v->point, show);
     if (c->run.loss)
-        put_origin(w, "cotangent", "loss", NULL, false);
+        nb_w_origin(w, "cotangent", "loss", NULL, false);
     else
         put_drawn(w, "cotangent", &c->run.cotangents, &v->cotangents, show);
     put_candidate(w, ask, v, show);

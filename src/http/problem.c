@@ -65,5 +65,5 @@ void nb_problem(const struct nb_error *e, const char *request_id, struct nb_aren
         nb_reply_text(rp, NB_PROBLEM, bare, sizeof bare - 1);
     }
     rp->type = NB_PROBLEM;
-    rp->retry = rp->status == 503;
+    rp->retry = rp->status == 503 || rp->status == 429;
 }

@@ -9,6 +9,7 @@
 #include "http/listen.h"
 #include "http/log.h"
 #include "http/options.h"
+#include "http/probe_sets.h"
 #include "http/router.h"
 #include "nabla/limits.h"
 #include "nabla/team.h"
@@ -325,6 +326,7 @@ static void tick(void)
 {
     nb_exchange_trim();
     nb_events_tick();
+    nb_probe_sets_sweep();
 }
 
 static int start_threads(struct nb_error *e)
@@ -411,7 +413,9 @@ bool nb_server_stop(void)
     wait_for_none(seconds_until(end, 1));
     nb_deadlines_stop();
     MHD_stop_daemon(server.daemon);
-    if (all)
+    if (all) {
+        nb_probe_sets_stop();
         nb_team_stop();
+    }
     return all;
 }

@@ -80,6 +80,8 @@ static void put_entry(struct nb_writer *w, const struct nb_verdicts *v, const st
     double got = c->candidate[i], expected = c->value[i], m = larger(got, expected);
     nb_w_open(w, '{');
     nb_w_shape_at(w, "index", &index);
+    if (c->points)
+        nb_w_whole_at(w, "point", c->points[i]);
     nb_w_string_at(w, "verdict", nb_verdict_name(c->verdicts[i]));
     if (c->reasons[i])
         nb_w_string_at(w, "reason", nb_reason_name(c->reasons[i]));

@@ -11,6 +11,8 @@ void nb_w_verdicts(struct nb_writer *w, const struct nb_verdicts *v, enum nb_det
                    const struct nb_tensors *came);
 /* Members of a certificate that is open: oracles, constants, coverage, kinks, machine. */
 void nb_w_facts(struct nb_writer *w, const struct nb_verdicts *v);
+/* A member of a certificate: where tensors came from and what they hash to; NULL: nothing of that. */
+void nb_w_origin(struct nb_writer *w, const char *key, const char *from, const struct nb_tensors *l, bool show);
 /* One sentence for people. Owned by the arena; NULL with the error set. */
 const char *nb_verdicts_summary(const struct nb_verdicts *v, const struct nb_tensors *came, struct nb_arena *a,
                                 struct nb_error *e);
