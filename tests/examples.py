@@ -12,7 +12,7 @@ is the same, except
     x-varies: [seed]     beside an example, or at the top for all: members, at any depth, left to the schema
     x-part: [modules]    beside an example: members, at any depth, of which the example shows only a part
     "..."                as a value: anything; at the end of a text: it goes on
-    x-from: Location     beside the example of a parameter: the last step of the last such header of a 202 instead
+    x-from: Location     beside the example of a parameter: the last step of the last such header of a 201 or 202 instead
 
 In README.md every fenced block `sh` that has curl in it is run by bash, with the daemon's address in N. If the next
 block is `json`, its members are in the reply, and the reply may have more; of several replies the last one counts. A
@@ -109,7 +109,7 @@ class Description:
         self.text = path.read_bytes()
         self.root = yaml.safe_load(self.text)
         self.varies = self.root["x-varies"]
-        self.headers = {}  # of the last reply with status 202
+        self.headers = {}  # of the last reply that made something
 
     def resolve(self, node):
         while "$ref" in node:
@@ -204,7 +204,7 @@ class Operation:
             example = media["examples"][name]["value"]
             yield from (f"the body is {breach}" for breach in self.api.breaches(media["schema"], example))
         reply = d.ask(self.method, target, example, headers)
-        if reply.status == 202:
+        if reply.status in (201, 202):
             self.api.headers = reply.headers
         if reply.status != int(status):
             yield f"status {status} was expected, {reply.status} came: {reply.body.decode(errors='replace')[:500]}"

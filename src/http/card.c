@@ -36,6 +36,7 @@ static void put_links(struct nb_writer *w)
                                            {"backward", "/v1/backward"},
                                            {"loss", "/v1/loss"},
                                            {"check", "/v1/check"},
+                                           {"probes", "/v1/probes"},
                                            {"jobs", "/v1/jobs"},
                                            {"live", "/livez"},
                                            {"ready", "/readyz"},
