@@ -44,11 +44,12 @@ static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t
     return 0;
 }
 
-/* Four to one may come about by chance where the function turns round within a step: smaller ones tell. Differences
- * that contradict themselves prove nothing. */
+/* Four to one may come about by chance where the function turns round within a step: smaller ones tell, as
+ * long as their rounding is small beside the gap. Differences that contradict themselves prove nothing. */
 static int look_closer(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
                        struct nb_error *e)
 {
+    double gap = fabs(x->z.value - x->d.value);
     bool settled = true;
     for (int halved = 4; halved <= 16 && r->disagree; halved += 4) {
         struct nb_entry y = *x;
@@ -58,7 +59,7 @@ static int look_closer(struct nb_checker *k, const struct nb_leaf *l, size_t i, 
             continue;
         struct nb_ruling closer = nb_judge(&y);
         settled &= fabs(y.d.value - x->d.value) <= y.d.bar + x->d.bar;
-        if (closer.disagree || y.d.bar > CLOSE * l->largest)
+        if (closer.disagree || y.d.bar > CLOSE * l->largest || y.d.bar > gap / 4)
             continue;
         *x = y;
         *r = closer;

@@ -338,10 +338,11 @@ static int collect(struct nb_operand *p, int v, struct nb_error *e)
 static int note_swept(struct nb_operand *p, const char *structure, bool refuted, struct nb_error *e)
 {
     struct nb_facts *f = p->w->facts;
-    if (nb_grow(p->w->arena, &f->swept, f->nswept, &p->w->swept_cap, sizeof *f->swept, e))
+    const char *node = nb_strdup(p->w->arena, p->stand.op->node, e), *port = nb_strdup(p->w->arena, p->port, e);
+    if (!node || !port || nb_grow(p->w->arena, &f->swept, f->nswept, &p->w->swept_cap, sizeof *f->swept, e))
         return -1;
-    f->swept[f->nswept++] = (struct nb_swept){.node = p->stand.op->node,
-                                              .port = p->port,
+    f->swept[f->nswept++] = (struct nb_swept){.node = node,
+                                              .port = port,
                                               .structure = structure,
                                               .colours = p->blocks.colours,
                                               .entries = (int64_t)p->stand.n,
