@@ -1,6 +1,7 @@
 /* test_watch - a check that is followed, stopped, and taken up again comes to the same end. */
 #include "check/check.h"
 #include "graphs.h"
+#include "outcome.h"
 #include <stdio.h>
 
 static void setup(void)
@@ -68,34 +69,7 @@ static void forget_from(struct memory *m, uint64_t first)
         free(m->chunk[--m->n].bytes);
 }
 
-/* ---- the whole outcome as text ----------------------------------------------------------------------------------- */
-
-static void put_checked(FILE *f, const struct nb_checked *c)
-{
-    fprintf(f, "%s %d %d: %lld %lld %lld %lld %d, worst %lld %a %a %a %a\n", c->name, c->verdict, c->reason,
-            (long long)c->right, (long long)c->wrong, (long long)c->cannot_tell, (long long)c->silent, c->judged,
-            (long long)c->worst, c->largest_error, c->complex_step, c->differences, c->differences_bar);
-    fprintf(f, "power %a %a, %a\n", c->power_worst, c->power_median, c->zero_within);
-    for (int64_t i = 0; c->judged && i < nb_count(&c->shape); i++)
-        fprintf(f, "%a %a %a %d %d\n", c->candidate[i], c->value[i], c->bar[i], c->verdicts[i], c->reasons[i]);
-}
-
-static char *told(const struct nb_verdicts *v)
-{
-    char *text;
-    size_t size;
-    FILE *f = open_memstream(&text, &size);
-    const struct nb_facts *x = &v->facts;
-    fprintf(f, "%d %d\n", v->verdict, v->self_ok);
-    for (size_t i = 0; i < v->n; i++)
-        put_checked(f, &v->v[i]);
-    fprintf(f, "%lld %lld %a %a %d %lld %lld %lld %lld %d %d %lld %lld %a\n", (long long)x->complex_evaluations,
-            (long long)x->double_evaluations, x->h_low, x->h_high, x->halvings, (long long)x->asked,
-            (long long)x->judged, (long long)x->leak_evaluations, (long long)x->leaks, x->directions, x->spots,
-            (long long)x->agree, (long long)x->compared, x->worst_gap);
-    fclose(f);
-    return text;
-}
+/* ---- questions --------------------------------------------------------------------------------------------------- */
 
 struct question {
     const char *graph, *inputs, *gradients;
