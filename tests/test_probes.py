@@ -178,7 +178,8 @@ class Rounds(Case):
         body = answers(asked, square, lambda x: 3 * x)
         second, again = self.answer(asked, body), self.answer(asked, body)
         self.assertEqual(second["round"], 2)
-        self.assertEqual({**second, "expires": ""}, {**again, "expires": ""})
+        self.assertEqual(second, again)
+        self.assertEqual(self.ask("GET", f"/v1/probes/{asked['id']}").json(), second)
         other = json.dumps(body) + " "
         reply = self.answer(asked, other, 409)
         self.assertEqual((reply["code"], reply["pointer"]), ("probe_round", "/round"))
@@ -213,6 +214,18 @@ class Rounds(Case):
         done, _ = self.judge(self.open(detail="all"), square, twice)
         self.assertEqual(len(done["tensors"]["x"]["entries"]), 3)
         self.assertEqual(len(done["certificate"]["point"]["tensors"]), 3)
+
+
+    def test_points_that_show_little(self):
+        done, _ = self.judge(self.open(at=[{"x": [0, 0, 0]}, {"x": [2, 2, 2]}]), square, twice)
+        self.assertEqual([w["where"] for w in done["warnings"]], ["x"])
+        done, _ = self.judge(self.open(at=[{"x": [2, 2, 2]}, {"x": [1, 2, 3]}]), square, twice)
+        self.assertEqual(done["warnings"], [])
+
+    def test_float(self):
+        done, _ = self.judge(self.open(dtype="float32"), square, twice)
+        self.assertEqual(done["certificate"]["dtype"], "float32")
+        self.assertEqual(done["certificate"]["constants"]["rho"], 1e-4)
 
 
 class Points(Case):

@@ -85,25 +85,32 @@ static bool symmetric(const struct nb_tensor *t)
     return true;
 }
 
-static int look_at_tensor(const struct look *l, const char *name, const struct nb_tensor *t, bool input,
-                          struct nb_error *e)
+int nb_doubt_tensor(struct nb_verdicts *v, const char *name, const struct nb_tensor *t, bool input, struct nb_arena *a,
+                    struct nb_error *e)
 {
     if (!t->data || t->dtype != NB_F64)
         return 0;
     bool equal = all_equal(t->data, entries(t));
     if (input && all_zero(t))
-        return add(l, "zero_operand", name,
-                   "it is 0 throughout: whatever it multiplies, and formulas that agree at 0, as 1 - tanh and 1 - "
-                   "tanh^2 do",
-                   e);
+        return nb_doubt_add(v, "zero_operand", name,
+                            "it is 0 throughout: whatever it multiplies, and formulas that agree at 0, as 1 - tanh and "
+                            "1 - tanh^2 do",
+                            a, e);
     if (equal && entries(t) > 1 && (input || t->shape.rank > 1) && !all_zero(t))
-        return add(l, "equal_entries", name,
-                   "its entries are all equal: a transposition, entries in the wrong order, operands taken for one "
-                   "another",
-                   e);
+        return nb_doubt_add(v, "equal_entries", name,
+                            "its entries are all equal: a transposition, entries in the wrong order, operands taken "
+                            "for one another",
+                            a, e);
     if (symmetric(t) && !equal)
-        return add(l, "symmetric_operand", name, "it equals its transpose: a transposition that is forgotten", e);
+        return nb_doubt_add(v, "symmetric_operand", name, "it equals its transpose: a transposition that is forgotten",
+                            a, e);
     return 0;
+}
+
+static int look_at_tensor(const struct look *l, const char *name, const struct nb_tensor *t, bool input,
+                          struct nb_error *e)
+{
+    return nb_doubt_tensor(l->k->v, name, t, input, l->k->arena, e);
 }
 
 static int look_at_tensors(const struct look *l, struct nb_error *e)

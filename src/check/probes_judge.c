@@ -1,4 +1,5 @@
 /* probes_judge - one entry at one point: its verdict so far, and whether more is to be asked about it. */
+#include "check/doubt.h"
 #include "check/probing.h"
 #include <math.h>
 
@@ -95,8 +96,8 @@ static int refute_complex(struct nb_probes *p, int operand, struct nb_error *e)
             c->state = NB_OPEN;
             c->doubtful = false;
         }
-    return nb_doubt(p, "complex_refuted", p->f.in[p->operand[operand].in].name,
-                    "nothing: complex steps contradict real ones, so only real ones were counted", e);
+    return nb_doubt_add(&p->v, "complex_refuted", p->f.in[p->operand[operand].in].name,
+                        "nothing: complex steps contradict real ones, so only real ones were counted", p->arena, e);
 }
 
 static int compare_oracles(struct nb_probes *p, int operand, const struct nb_entry *x, const struct nb_ruling *r,

@@ -223,6 +223,7 @@ static void look_for_kink(const struct view *v, const struct rung *r, int n, con
     struct nb_climb *c = v->c;
     int f = nearest_crossing(cross, n);
     c->kink = NB_SMOOTH;
+    c->touches = 0;
     for (int i = f; i < n && f; i++)
         if (resolved(v, &r[f], &r[i]))
             return;

@@ -1,5 +1,6 @@
 /* probes_layout - entries that are claimed not to see each other are moved together; the claim is tested, not believed.
  */
+#include "check/doubt.h"
 #include "check/probing.h"
 #include <math.h>
 
@@ -116,7 +117,7 @@ static int refute(struct nb_probes *p, int operand, struct nb_error *e)
         nb_sprintf(p->arena, e, "nothing: it is not %s as claimed, so its entries were moved one at a time",
                    nb_layout_name(o->layout));
     o->layout = NB_DENSE;
-    return why ? nb_doubt(p, "structure_refuted", name, why, e) : -1;
+    return why ? nb_doubt_add(&p->v, "structure_refuted", name, why, p->arena, e) : -1;
 }
 
 /* ---- leaks ------------------------------------------------------------------------------------------------------- */

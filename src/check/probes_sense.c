@@ -1,18 +1,11 @@
 /* probes_sense - what the answers tell about the function as a whole: is it one, how many digits does it have, how
  * steep can it be. */
+#include "check/doubt.h"
 #include "check/probing.h"
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-
-int nb_doubt(struct nb_probes *p, const char *code, const char *where, const char *hides, struct nb_error *e)
-{
-    if (nb_grow(p->arena, &p->v.doubts, p->v.ndoubts, &p->doubt_room, sizeof *p->v.doubts, e))
-        return -1;
-    p->v.doubts[p->v.ndoubts++] = (struct nb_doubt){code, where, hides};
-    return 0;
-}
 
 /* "y[2, 3] at point 1" */
 static const char *place_of(const struct nb_probes *p, int base, size_t j, struct nb_error *e)
@@ -42,14 +35,15 @@ static int unsteady(struct nb_probes *p, int base, size_t j, double a, double b,
         nb_sprintf(p->arena, e, "everything: asked twice for the same point it says %.17g and %.17g", a, b);
     if (!where || !why)
         return -1;
-    return first ? nb_doubt(p, "not_deterministic", where, why, e) : 0;
+    return first ? nb_doubt_add(&p->v, "not_deterministic", where, why, p->arena, e) : 0;
 }
 
 static int infinite(struct nb_probes *p, int base, size_t j, struct nb_error *e)
 {
     p->base[base].finite = false;
     const char *where = place_of(p, base, j, e);
-    return where ? nb_doubt(p, "forward_not_finite", where, "everything at this point: the fault is in the forward", e)
+    return where ? nb_doubt_add(&p->v, "forward_not_finite", where,
+                                "everything at this point: the fault is in the forward", p->arena, e)
                  : -1;
 }
 
@@ -103,10 +97,11 @@ static int tell_coarse(struct nb_probes *p, int base, size_t j, struct nb_error 
         return 0;
     p->coarse = true;
     const char *where = place_of(p, base, j, e);
-    return where
-               ? nb_doubt(p, "few_digits", where,
-                          "small mistakes: the function seems to compute in float32 inside; evaluate it in float64", e)
-               : -1;
+    if (!where)
+        return -1;
+    return nb_doubt_add(&p->v, "few_digits", where,
+                        "small mistakes: the function seems to compute in float32 inside, evaluate it in float64",
+                        p->arena, e);
 }
 
 static int see_noise(struct nb_probes *p, const struct nb_heard *h, const struct nb_block *b, struct nb_error *e)

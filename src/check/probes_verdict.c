@@ -1,4 +1,5 @@
 /* probes_verdict - all points and entries together. */
+#include "check/doubt.h"
 #include "check/probing.h"
 #include <math.h>
 #include <stdlib.h>
@@ -254,6 +255,49 @@ static int note_facts(struct nb_probes *p, struct nb_error *e)
     return 0;
 }
 
+/* ---- what hides mistakes ----------------------------------------------------------------------------------------- */
+
+/* A tensor of the client's points that is degenerate at every one of them. */
+static int doubt_input(struct nb_probes *p, size_t input, struct nb_error *e)
+{
+    struct nb_verdicts at = {0};
+    for (int b = 0; b < p->bases; b++) {
+        const struct nb_named *x = &p->base[b].x.v[input];
+        at = (struct nb_verdicts){0};
+        if (nb_doubt_tensor(&at, x->name, &x->t, true, p->arena, e))
+            return -1;
+        if (!at.ndoubts)
+            return 0;
+    }
+    return nb_doubt_add(&p->v, at.doubts->code, at.doubts->where, at.doubts->hides, p->arena, e);
+}
+
+static int doubt_gradient(struct nb_probes *p, const struct nb_checked *out, struct nb_error *e)
+{
+    int64_t n = nb_count(&out->shape), zero = 0;
+    for (int64_t i = 0; out->judged && i < n; i++)
+        zero += out->reasons[i] == NB_WHY_no_power || (!out->reasons[i] && fabs(out->value[i]) <= out->bar[i]);
+    return 2 * (zero - out->silent) > n
+               ? nb_doubt_add(&p->v, "vanishing", out->name,
+                              "most of its gradient is 0 beside rounding: formulas that agree in the limit", p->arena,
+                              e)
+               : 0;
+}
+
+static int doubt_points(struct nb_probes *p, struct nb_error *e)
+{
+    for (size_t i = 0; p->f.given && i < p->f.nin; i++)
+        if (doubt_input(p, i, e))
+            return -1;
+    for (size_t i = 0; p->f.given && i < p->v.n; i++)
+        if (doubt_gradient(p, &p->v.v[i], e))
+            return -1;
+    if (!p->f.single || p->v.verdict != NB_CANNOT_TELL)
+        return 0;
+    return nb_doubt_add(&p->v, "few_digits", "function",
+                        "mistakes of some hundredths: it computes in float32; evaluate it in float64", p->arena, e);
+}
+
 int nb_probes_conclude(struct nb_probes *p, struct nb_error *e)
 {
     struct nb_verdicts *v = &p->v;
@@ -268,5 +312,5 @@ int nb_probes_conclude(struct nb_probes *p, struct nb_error *e)
             return -1;
         v->verdict = v->v[t].verdict > v->verdict ? v->v[t].verdict : v->verdict;
     }
-    return note_facts(p, e);
+    return note_facts(p, e) || doubt_points(p, e) ? -1 : 0;
 }

@@ -145,7 +145,7 @@ struct nb_probes {
     bool given;        /* the points are the client's */
     bool coarse, done; /* coarse: computes with fewer digits than it should */
     struct nb_verdicts v;
-    size_t doubt_room, kink_room;
+    size_t kink_room;
 };
 
 /* The answers to a round: one row of m numbers for every probe. */
@@ -230,7 +230,6 @@ double nb_direction_sign(const struct nb_probes *p, int base, int operand, int64
 
 /* ---- probes_sense.c ---- */
 int nb_sense(struct nb_probes *p, const struct nb_heard *h, struct nb_error *e);
-int nb_doubt(struct nb_probes *p, const char *code, const char *where, const char *hides, struct nb_error *e);
 
 /* ---- probes_ladder.c ---- */
 /* Takes the rungs that were asked for one entry. */

@@ -23,6 +23,22 @@ static int64_t seconds(void)
     return (int64_t)t.tv_sec;
 }
 
+/* ---- time -------------------------------------------------------------------------------------------------------- */
+
+static int64_t left(const struct nb_probe_set *s)
+{
+    int64_t idle = s->touched + nb_options.probe_idle_seconds, life = s->created + nb_options.probe_life_seconds;
+    return (idle < life ? idle : life) - seconds();
+}
+
+void nb_probe_set_touch(struct nb_probe_set *s)
+{
+    struct tm t;
+    s->touched = seconds();
+    time_t at = time(NULL) + (time_t)left(s);
+    strftime(s->expires, sizeof s->expires, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &t));
+}
+
 /* ---- one set ----------------------------------------------------------------------------------------------------- */
 
 static void free_set(struct nb_probe_set *s)
@@ -78,7 +94,8 @@ struct nb_probe_set *nb_probe_set_new(struct nb_request *rq, struct nb_error *e)
     s->arena.limit = "probe_memory";
     memcpy(s->id, "pr_", 3);
     nb_seed_text(nb_seed_next(), s->id + 3);
-    s->created = s->touched = seconds();
+    s->created = seconds();
+    nb_probe_set_touch(s);
     s->uses = 1;
     s->gone = true; /* until it is published */
     return use(rq, s, e) ? NULL : s;
@@ -143,13 +160,7 @@ int nb_probe_set_drop(const char *id, struct nb_error *e)
     return found ? 0 : no_such(id, e);
 }
 
-/* ---- time -------------------------------------------------------------------------------------------------------- */
-
-int64_t nb_probe_set_left(const struct nb_probe_set *s)
-{
-    int64_t idle = s->touched + nb_options.probe_idle_seconds, life = s->created + nb_options.probe_life_seconds;
-    return (idle < life ? idle : life) - seconds();
-}
+/* ---- ends -------------------------------------------------------------------------------------------------------- */
 
 void nb_probe_set_end(struct nb_probe_set *s, const char *verdict, size_t size)
 {
@@ -168,15 +179,14 @@ void nb_probe_set_end(struct nb_probe_set *s, const char *verdict, size_t size)
     pthread_mutex_unlock(&sets.lock);
 }
 
-int nb_probe_set_touch(struct nb_probe_set *s, struct nb_error *e)
+int nb_probe_set_alive(struct nb_probe_set *s, struct nb_error *e)
 {
-    if (s->state == NB_PROBES_ASKING && nb_probe_set_left(s) <= 0)
+    if (s->state == NB_PROBES_ASKING && left(s) <= 0)
         nb_probe_set_end(s, NULL, 0);
     if (s->state == NB_PROBES_EXPIRED)
         return nb_fail(e, NB_E_probe_expired,
                        "the probe set is over: it waits %lld seconds for answers and %lld in all; open another one",
                        (long long)nb_options.probe_idle_seconds, (long long)nb_options.probe_life_seconds);
-    s->touched = seconds();
     return 0;
 }
 
@@ -185,7 +195,7 @@ static void expire_one(struct nb_probe_set *s)
 {
     if (pthread_mutex_trylock(&s->lock))
         return;
-    if (s->state == NB_PROBES_ASKING && nb_probe_set_left(s) <= 0)
+    if (s->state == NB_PROBES_ASKING && left(s) <= 0)
         nb_probe_set_end(s, NULL, 0);
     pthread_mutex_unlock(&s->lock);
 }
@@ -217,7 +227,7 @@ static struct nb_probe_set *next_late(void)
     pthread_mutex_lock(&sets.lock);
     while ((stale = stale_one()))
         take_off(stale);
-    for (s = sets.first; s && (s->uses || s->state != NB_PROBES_ASKING || nb_probe_set_left(s) > 0);)
+    for (s = sets.first; s && (s->uses || s->state != NB_PROBES_ASKING || left(s) > 0);)
         s = s->next;
     if (s)
         s->uses++;

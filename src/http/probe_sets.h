@@ -21,6 +21,7 @@ struct nb_probe_set {
     enum nb_detail detail;
     struct nb_seed seed;
     const char *function;            /* as compact JSON */
+    char expires[25];                /* RFC 3339, of this round */
     char taken[NB_HASH_SIZE];        /* of the last answers that were taken, "" before the first */
     char *verdict;                   /* once it is done */
     size_t size;                     /* of the verdict */
@@ -35,15 +36,14 @@ struct nb_probe_set *nb_probe_set_new(struct nb_request *rq, struct nb_error *e)
 void nb_probe_set_publish(struct nb_probe_set *s);
 /* Stays until the request is over. unknown_probes. */
 struct nb_probe_set *nb_probe_set_find(struct nb_request *rq, const char *id, struct nb_error *e);
-/* Under its lock: 0 if it is asking or done, and has been touched by this; probe_expired. */
-int nb_probe_set_touch(struct nb_probe_set *s, struct nb_error *e);
+/* Under its lock: 0 if it is asking or done; probe_expired. */
+int nb_probe_set_alive(struct nb_probe_set *s, struct nb_error *e);
+/* Under its lock: answers came, so its time begins anew. */
+void nb_probe_set_touch(struct nb_probe_set *s);
 /* Under its lock: the questions are over and this is the reply from now on; NULL: there will be none. Gives back the
  * memory of the questions. */
 void nb_probe_set_end(struct nb_probe_set *s, const char *verdict, size_t size);
 int nb_probe_set_drop(const char *id, struct nb_error *e);
-
-/* When it will have expired: seconds from now. */
-int64_t nb_probe_set_left(const struct nb_probe_set *s);
 
 /* Those that nobody answers expire; those that are long over go. Called often. */
 void nb_probe_sets_sweep(void);

@@ -59,7 +59,7 @@ static int answer(struct nb_request *rq, struct nb_reply *rp, struct nb_probe_se
 {
     char hash[NB_HASH_SIZE];
     nb_files_hash(rq->body, rq->body_size, hash);
-    if (nb_probe_set_touch(s, e))
+    if (nb_probe_set_alive(s, e))
         return -1;
     if (!strcmp(hash, s->taken))
         return reply_state(rq, rp, s, form, e);
@@ -73,6 +73,7 @@ static int answer(struct nb_request *rq, struct nb_reply *rp, struct nb_probe_se
     if (take(rq, s, x, e))
         return -1;
     memcpy(s->taken, hash, sizeof hash);
+    nb_probe_set_touch(s);
     return reply_state(rq, rp, s, form, e);
 }
 
@@ -96,7 +97,7 @@ int nb_op_getProbes(struct nb_request *rq, struct nb_reply *rp, struct nb_error 
     if (!s)
         return -1;
     pthread_mutex_lock(&s->lock);
-    int r = nb_probe_set_touch(s, e) || reply_state(rq, rp, s, form, e) ? -1 : 0;
+    int r = nb_probe_set_alive(s, e) || reply_state(rq, rp, s, form, e) ? -1 : 0;
     pthread_mutex_unlock(&s->lock);
     return r;
 }

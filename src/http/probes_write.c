@@ -3,7 +3,6 @@
 #include "http/verdicts.h"
 #include "wire/safetensors.h"
 #include <string.h>
-#include <time.h>
 
 static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NULL};
 
@@ -45,22 +44,13 @@ int nb_probes_accept(const struct nb_request *rq, struct nb_error *e)
 
 /* ---- what every form of the questions has ------------------------------------------------------------------------ */
 
-static void expiry(const struct nb_probe_set *s, char text[25])
-{
-    time_t at = time(NULL) + (time_t)nb_probe_set_left(s);
-    struct tm t;
-    strftime(text, 25, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &t));
-}
-
 static void put_head(struct nb_writer *w, const struct nb_probe_set *s)
 {
-    char text[25];
-    expiry(s, text);
     nb_w_string_at(w, "id", s->id);
     nb_w_string_at(w, "state", "asking");
     nb_w_whole_at(w, "round", nb_probes_round(s->p));
     nb_w_whole_at(w, "rounds_left", NB_MOST_ROUNDS - nb_probes_round(s->p));
-    nb_w_string_at(w, "expires", text);
+    nb_w_string_at(w, "expires", s->expires);
 }
 
 static void put_bases(struct nb_writer *w, const struct nb_probes *p, const char *key,
