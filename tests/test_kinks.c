@@ -263,6 +263,18 @@ static const struct row rows[] = {
      "{'y': [1, -2, 1, 3]}",
      {{"{'x': [0.2, -2, 0, 2.9]}", R}, {"{'x': [0.2, -2.001, 0, 2.9]}", W}, {"{'x': [0.2, -2, 0.001, 0]}", W}},
      "kink"},
+    /* beyond a leap lies nothing that is right here */
+    {AB("{'expr': 'where(a == 1, b, 0)'}"),
+     "{'a': [1, 0], 'b': [3, 2]}",
+     "{'y': [1, 1]}",
+     {{"{'b': [1, 0]}", R}, {"{'b': [0, 0]}", W}, {"{'b': [0.5, 0]}", W}, {"{'b': [1, 1]}", W}},
+     NULL},
+    {EXPR("where(x >= 1, 2*x, relu(x - 1) + 5)"), "{'x': [1]}", "{'y': [1]}", {{"{'x': [0.5]}", U}}, NULL},
+    {EXPR("where(0.5 == 0.25 + 0.25, x, -x)"),
+     "{'x': [1]}",
+     "{'y': [1]}",
+     {{"{'x': [1]}", R}, {"{'x': [-1]}", W}},
+     NULL},
     /* what lies at an edge but makes no difference */
     {EXPR("relu(x)*0 + x"), "{'x': [0]}", "{'y': [1]}", {{"{'x': [1]}", R}, {"{'x': [0.9]}", W}}, NULL},
     {EXPR("x*stop(step(x))"), "{'x': [0]}", "{'y': [1]}", {{"{'x': [0]}", U}}, NULL}, /* nothing moves */

@@ -48,7 +48,8 @@ static void judge(const struct nb_sides *s, struct nb_corner *c)
         if (fails(&s[k]))
             size = fmax(size, fabs(gap(&s[k])));
     double left = slope(s, false, &bars[0]), right = slope(s, true, &bars[1]), width = fabs(right - left);
-    c->seen = size > 0 && width > 100 * (bars[0] + bars[1]); /* a jump has no slopes to speak of */
+    c->seen = size > 0 && width > 100 * (bars[0] + bars[1]);
+    c->jump = size > 0 && !c->seen;
     c->persistent = c->seen && persists(s, size);
     c->low = fmin(left, right) - (left < right ? bars[0] : bars[1]);
     c->high = fmax(left, right) + (left < right ? bars[1] : bars[0]);

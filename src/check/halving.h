@@ -9,6 +9,7 @@
 
 struct nb_corner {
     bool seen;        /* by some step */
+    bool jump;        /* the value itself leaps, and slopes grow without end */
     bool persistent;  /* by the smallest steps that could show it: the point is on it */
     double low, high; /* the slopes of the two sides, widened by what they may be wrong by */
 };

@@ -28,16 +28,20 @@ static struct nb_entry entry_of(const struct nb_checker *k, const struct nb_leaf
 }
 
 /* Where differences give no number, or another one than the complex step, a corner explains it: then any number
- * between the slopes of its two sides is right. A jump has no slopes. */
-static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t i, const struct nb_entry *x,
+ * between the slopes of its two sides is right. A jump has no slopes. Where there is neither, but the point lies on the
+ * joint of two pieces, the complex step knows only one of them. */
+static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_entry *x,
                            struct nb_ruling *r, struct nb_error *e)
 {
     struct nb_corner c;
     if (nb_halving_test(k->oracle, l->value, i, &c, e))
         return -1;
-    bool jump = !x->d.found && x->d.crossed, inside = x->candidate >= c.low && x->candidate <= c.high;
-    if (!c.seen && !jump)
+    bool jump = x->d.crossed && (c.jump || !x->d.found), inside = x->candidate >= c.low && x->candidate <= c.high;
+    if (!c.seen && !jump) {
+        x->no_z |= r->disagree && x->d.crossed;
+        *r = nb_judge(x);
         return 0;
+    }
     r->disagree = r->silent = false;
     r->reason = c.seen && inside && !c.persistent ? NB_WHY_kink_unresolved : NB_WHY_kink;
     r->verdict = !c.seen ? NB_CANNOT_TELL : !inside ? NB_WRONG : c.persistent ? NB_RIGHT : NB_CANNOT_TELL;
@@ -172,6 +176,10 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
     bool lost = r->disagree || r->reason == NB_WHY_no_ratio || (!x->no_d && x->d.crossed);
     if (lost && look_for_corner(k, l, i, x, r, e))
         return -1;
+    if (k->kinks.opaque && r->verdict == NB_WRONG && !x->no_d && x->d.crossed) {
+        r->verdict = NB_CANNOT_TELL;
+        r->reason = NB_WHY_kink;
+    }
     if ((r->disagree || (blamed(r) && !x->no_d)) && !x->no_z && judge_with_noise(k, l, i, x, r, e))
         return -1;
     l->doubted |= accused && !blamed(r);

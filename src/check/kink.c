@@ -10,6 +10,8 @@ struct search {
     int *choice;         /* being tried */
     double *now, *twice; /* the gradient there, and with steps twice as long */
     bool *hit;           /* entries this changes */
+    bool *hold;          /* groups that stay for the moment */
+    bool any;            /* some entry is touched */
     size_t numbers;
     struct nb_error *e;
 };
@@ -43,8 +45,6 @@ static int gradients(struct nb_kinks *k, const int *choice, double *now, double 
 static int try_pattern(struct nb_kinks *k, int p, struct nb_error *e)
 {
     struct nb_nudge *n = &k->nudge;
-    for (int g = 0; g < n->ngroup; g++)
-        k->pattern[p][g] = pick(n, p, g);
     if (gradients(k, k->pattern[p], k->at[p], k->twice[p], e))
         return -1;
     for (size_t i = 0; i < n->n; i++) {
@@ -57,16 +57,12 @@ static int try_pattern(struct nb_kinks *k, int p, struct nb_error *e)
 static int try_patterns(struct search *s)
 {
     struct nb_kinks *k = s->k;
-    bool agrees = true;
     if (nb_nudge_gradient(&k->nudge, NULL, k->convention, s->e))
         return -1;
     for (int p = 0; p < NB_PATTERNS; p++)
         if (try_pattern(k, p, s->e))
             return -1;
-    for (int p = 0; p < NB_PATTERNS && agrees; p++)
-        if (nb_nudge_verify(&k->nudge, k->pattern[p], k->at[p], &agrees, s->e))
-            return -1;
-    return agrees; /* else the backward beside the point is no gradient, and nothing can be learned from it */
+    return 0;
 }
 
 static bool touch(struct nb_kinks *k)
@@ -83,6 +79,63 @@ static bool touch(struct nb_kinks *k)
         }
     }
     return any;
+}
+
+/* Else the backward beside the point is no gradient of the forward there, and nothing can be learned from it. */
+static int try_verify(struct search *s)
+{
+    struct nb_kinks *k = s->k;
+    bool agrees = true;
+    s->any = touch(k);
+    for (int p = 0; p < NB_PATTERNS && s->any && agrees; p++)
+        if (nb_nudge_verify(&k->nudge, k->pattern[p], k->at[p], k->noise, &agrees, s->e))
+            return -1;
+    k->opaque = !agrees;
+    return 0;
+}
+
+/* ---- leaps ------------------------------------------------------------------------------------------------------- */
+
+/* Do these edges alone make an output leap? */
+static int try_leap(struct search *s, int from, int to, bool *leaps)
+{
+    struct nb_kinks *k = s->k;
+    for (int g = 0; g < k->nudge.ngroup; g++)
+        s->hold[g] = k->nudge.pinned[g] || g < from || g >= to;
+    bool *keep = k->nudge.pinned;
+    k->nudge.pinned = s->hold;
+    int bad = 0;
+    *leaps = false;
+    for (int p = 0; p < NB_PATTERNS && !*leaps && !bad; p++)
+        bad = nb_nudge_leaps(&k->nudge, k->pattern[p], leaps, s->e);
+    k->nudge.pinned = keep;
+    return bad;
+}
+
+/* Edges at which the function leaps stay where they are. */
+static int pin_leaps(struct search *s)
+{
+    struct nb_kinks *k = s->k;
+    struct {
+        int from, to;
+    } open[64] = {{0, k->nudge.ngroup}};
+    for (int n = 1; n > 0;) {
+        int from = open[n - 1].from, to = open[--n].to, mid = from + (to - from) / 2;
+        bool leaps;
+        if (k->nudge.runs > k->budget) {
+            k->opaque = true;
+            return 0;
+        }
+        if (try_leap(s, from, to, &leaps))
+            return -1;
+        if (leaps && to - from == 1)
+            k->nudge.pinned[from] = true;
+        if (!leaps || to - from == 1)
+            continue;
+        open[n].from = mid, open[n++].to = to;
+        open[n].from = from, open[n++].to = mid;
+    }
+    return try_leap(s, 0, k->nudge.ngroup, &k->opaque);
 }
 
 /* ---- one edge ---------------------------------------------------------------------------------------------------- */
@@ -445,6 +498,7 @@ static int new_arrays(struct search *s)
     s->now = take(s, n, sizeof(double));
     s->twice = take(s, n, sizeof(double));
     s->hit = nb_zalloc(k->arena, n, sizeof *s->hit, s->e);
+    s->hold = take(s, groups, sizeof *s->hold);
     for (int p = 0; p < NB_PATTERNS; p++) {
         k->pattern[p] = take(s, groups, sizeof(int));
         k->at[p] = take(s, n, sizeof(double));
@@ -452,6 +506,9 @@ static int new_arrays(struct search *s)
         if (!k->pattern[p] || !k->at[p] || !k->twice[p])
             return -1;
     }
+    for (int g = 0; g < k->nudge.ngroup; g++)
+        for (int p = 0; p < NB_PATTERNS; p++)
+            k->pattern[p][g] = pick(&k->nudge, p, g);
     k->touched = touched;
     return touched && k->convention && k->low && k->high && k->noise && k->effect && s->choice && s->now && s->twice &&
                    s->hit
@@ -463,7 +520,7 @@ static int new_arrays(struct search *s)
 static int64_t budget(const struct nb_plan *p)
 {
     double n = 1e9 / (3 * p->cost + 1e3 * p->nsteps);
-    return n < 256 ? 256 : n > 8192 ? 8192 : (int64_t)n;
+    return n < 64 ? 64 : n > 8192 ? 8192 : (int64_t)n;
 }
 
 int nb_kinks_meet(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
@@ -477,13 +534,13 @@ int nb_kinks_meet(const struct nb_plan *plan, const struct nb_fed *fed, void *co
         return 0;
     if (new_arrays(&s))
         return -1;
-    int good = try_patterns(&s);
-    if (good < 0)
+    if (pin_leaps(&s) || (!k->opaque && (try_patterns(&s) || try_verify(&s))))
         return -1;
-    if (!good || !touch(k)) {
+    if (!s.any || k->opaque) {
         k->touched = NULL;
         return 0;
     }
+    k->budget += k->nudge.runs;
     if (find_edges(&s))
         return -1;
     if (k->unresolved)

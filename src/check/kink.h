@@ -48,6 +48,8 @@ struct nb_kinks {
     int islands;
     struct nb_island *island;
     bool unresolved; /* more edges than could be tried: no islands */
+    bool opaque;     /* choices get in each other's way (several edges move one entry): nothing was learned, touched is
+                      * NULL */
     int64_t budget;  /* gradients that may be computed */
 };
 

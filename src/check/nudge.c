@@ -27,16 +27,22 @@ static double largest(const struct nb_nudge *n, int v)
     return most;
 }
 
+struct around { /* the largest entry of the tensor looked at last */
+    int value;
+    double size;
+};
+
 /* In proportion to the entries moved; where they are 0, to the tensor around them. */
-static double step_of(const struct nb_nudge *n, const struct nb_visit *v)
+static double step_of(const struct nb_nudge *n, const struct nb_visit *v, struct around *a)
 {
-    double size = 0, around;
+    double size = 0;
     for (size_t i = 0; i < (v->kind == NB_EDGE_SIDE ? 1 : v->n); i++)
         size = fmax(size, fabs(v->moved[i].base));
     if (size > 0)
         return size * (v->kind == NB_EDGE_CORNER ? CORNER_STEP : STEP);
-    around = largest(n, v->moved[0].value);
-    return STEP * (around > 0 && around < 1 ? around : 1);
+    if (a->value != v->moved[0].value)
+        *a = (struct around){v->moved[0].value, largest(n, v->moved[0].value)};
+    return STEP * (a->size > 0 && a->size < 1 ? a->size : 1);
 }
 
 static size_t same_edge(const struct nb_edge *edge, int64_t count)
@@ -61,9 +67,15 @@ static void point_somewhere(struct nb_visit *v)
         v->moved[i].direction /= sqrt(sum);
 }
 
-static int add_visit(struct nb_nudge *n, int index, const struct nb_edge *edge, size_t count, struct nb_error *e)
+static int add_visit(struct nb_nudge *n, int index, const struct nb_edge *edge, size_t count, struct around *a,
+                     struct nb_error *e)
 {
     const struct nb_op *op = &n->plan->net.ops.v[index];
+    size_t first = 0;
+    while (first < count && !n->varies[op->in[edge[first].port]])
+        first++;
+    if (first == count)
+        return 0;
     struct nb_visit *v = &n->visit[n->nvisit++];
     *v = (struct nb_visit){.op = index, .kind = edge->kind, .n = count};
     if (!(v->moved = nb_zalloc(n->arena, count, sizeof *v->moved, e)))
@@ -76,18 +88,24 @@ static int add_visit(struct nb_nudge *n, int index, const struct nb_edge *edge, 
                                         .base = ((const double *)n->d.data[value])[edge[i].index],
                                         .below = edge[i].kind == NB_EDGE_BELOW};
     }
-    v->step = step_of(n, v);
+    if (v->kind == NB_EDGE_SIDE) { /* the one that is moved */
+        struct nb_moved m = v->moved[first];
+        v->moved[first] = v->moved[0];
+        v->moved[0] = m;
+    }
+    v->step = step_of(n, v, a);
     point_somewhere(v);
     return 0;
 }
 
 static int visit_op(struct nb_nudge *n, int op, struct nb_branches *b, struct nb_error *e)
 {
+    struct around a = {.value = -1};
     *b = (struct nb_branches){.edge = b->edge, .room = b->room};
     nb_session_branches(&n->d, op, b);
     for (int64_t i = 0; i < b->count;) {
         size_t same = same_edge(b->edge + i, b->count - i);
-        if (add_visit(n, op, b->edge + i, same, e))
+        if (add_visit(n, op, b->edge + i, same, &a, e))
             return -1;
         i += (int64_t)same;
     }
@@ -172,7 +190,9 @@ static void join_sides(struct nb_nudge *n, const struct mover *list, size_t coun
 static int number_groups(struct nb_nudge *n, struct nb_error *e)
 {
     int *number = nb_alloc(n->arena, (size_t)n->nvisit, sizeof *number, e);
-    if (!number || !(n->choices = nb_alloc(n->arena, (size_t)n->nvisit, sizeof *n->choices, e)))
+    n->choices = nb_alloc(n->arena, (size_t)n->nvisit, sizeof *n->choices, e);
+    n->pinned = nb_zalloc(n->arena, (size_t)n->nvisit, sizeof *n->pinned, e);
+    if (!number || !n->choices || !n->pinned)
         return -1;
     for (int k = 0; k < n->nvisit; k++) { /* a group is called by its first visit until here */
         struct nb_visit *v = &n->visit[k];
@@ -272,6 +292,15 @@ static void leave(const struct nb_nudge *n, struct nb_session *s, const struct n
     }
 }
 
+static void leave_all(const struct nb_nudge *n, struct nb_session *s, int from, int to, const int *choice)
+{
+    for (int k = from; k < to; k++)
+        put_back(s, &n->visit[k]);
+    for (int k = from; k < to; k++)
+        if (!n->pinned[n->visit[k].group])
+            leave(n, s, &n->visit[k], choice[n->visit[k].group]);
+}
+
 /* Forward, leaving every edge when its operation's turn comes. */
 static int run(const struct nb_nudge *n, struct nb_session *s, const int *choice, struct nb_error *e)
 {
@@ -280,10 +309,9 @@ static int run(const struct nb_nudge *n, struct nb_session *s, const int *choice
         int op = n->visit[k].op;
         if (nb_session_part(s, from, op, e))
             return -1;
-        for (next = k; next < n->nvisit && n->visit[next].op == op; next++)
-            put_back(s, &n->visit[next]);
-        for (next = k; next < n->nvisit && n->visit[next].op == op; next++)
-            leave(n, s, &n->visit[next], choice[n->visit[next].group]);
+        for (next = k; next < n->nvisit && n->visit[next].op == op;)
+            next++;
+        leave_all(n, s, k, next, choice);
         from = op;
     }
     return nb_session_part(s, from, last, e);
@@ -316,6 +344,52 @@ int nb_nudge_gradient(struct nb_nudge *n, const int *choice, double *gradient, s
     return bad ? -1 : 0;
 }
 
+static bool leapt(const struct nb_nudge *n, double *const *once, double *const *twice)
+{
+    for (int k = 0; k < n->plan->wants.nseed; k++) {
+        size_t count = entries(n, n->plan->wants.seed[k]);
+        double size = 0;
+        for (size_t j = 0; j < count; j++)
+            size = fmax(size, fabs(n->base[k][j]));
+        for (size_t j = 0; j < count; j++) {
+            double d = fabs(once[k][j] - n->base[k][j]);
+            if (!(d <= 1e-10 * size) && !(fabs(twice[k][j] - n->base[k][j]) >= 1.5 * d))
+                return true;
+        }
+    }
+    return false;
+}
+
+static int keep_outputs(struct nb_nudge *n, double ***to, struct nb_error *e)
+{
+    if (!(*to = nb_small(n->arena, (size_t)n->plan->wants.nseed + 1, sizeof **to, e)))
+        return -1;
+    for (int k = 0; k < n->plan->wants.nseed; k++)
+        if (!((*to)[k] = nb_alloc(n->arena, entries(n, n->plan->wants.seed[k]), sizeof ***to, e)))
+            return -1;
+    return 0;
+}
+
+static int outputs(struct nb_nudge *n, const int *choice, double scale, double **to, struct nb_error *e)
+{
+    n->runs++;
+    n->scale = scale;
+    int bad = run(n, &n->d, choice, e);
+    n->scale = 1;
+    for (int k = 0; k < n->plan->wants.nseed && !bad; k++)
+        memcpy(to[k], n->d.data[n->plan->wants.seed[k]], entries(n, n->plan->wants.seed[k]) * sizeof **to);
+    come_back(n, &n->d);
+    return bad;
+}
+
+int nb_nudge_leaps(struct nb_nudge *n, const int *choice, bool *leaps, struct nb_error *e)
+{
+    if (outputs(n, choice, 1, n->once, e) || outputs(n, choice, 2, n->twice, e))
+        return -1;
+    *leaps = leapt(n, n->once, n->twice);
+    return 0;
+}
+
 /* ---- directions -------------------------------------------------------------------------------------------------- */
 
 /* Imaginary parts of a tensor asked about: h times r, or random signs if r is NULL; none for h = 0. */
@@ -341,12 +415,13 @@ static double answer(const struct nb_nudge *n, double *terms)
     return sum;
 }
 
-int nb_nudge_verify(struct nb_nudge *n, const int *choice, const double *gradient, bool *agrees, struct nb_error *e)
+int nb_nudge_verify(struct nb_nudge *n, const int *choice, const double *gradient, const double *noise, bool *agrees,
+                    struct nb_error *e)
 {
     *agrees = true;
     for (int i = 0; i < n->plan->wants.nwrt && *agrees; i++) {
         int v = n->plan->wants.wrt[i];
-        double terms = 0, claim = 0;
+        double terms = 0, claim = 0, bar = 0;
         tilt(n, v, NULL, H);
         int bad = run(n, &n->z, choice, e);
         double sum = bad ? 0 : answer(n, &terms);
@@ -355,12 +430,14 @@ int nb_nudge_verify(struct nb_nudge *n, const int *choice, const double *gradien
             double signed_entry = nb_word((struct nb_stream){27, 41}, k) & 1 ? gradient[k] : -gradient[k];
             claim += signed_entry;
             terms += fabs(signed_entry);
+            bar += 8 * noise[k];
         }
         tilt(n, v, NULL, 0);
         gradient += entries(n, v);
+        noise += entries(n, v);
         if (bad)
             return -1;
-        *agrees = fabs(sum - claim) <= 1e-8 * terms;
+        *agrees = fabs(sum - claim) <= 1e-8 * terms + bar;
     }
     return 0;
 }
@@ -401,6 +478,27 @@ static bool branches(const struct nb_plan *p)
     return false;
 }
 
+/* Stops let nothing through, here as in the oracles. */
+static int find_varying(struct nb_nudge *n, struct nb_error *e)
+{
+    const struct nb_plan *p = n->plan;
+    if (!(n->varies = nb_zalloc(n->arena, p->net.values.n + 1, sizeof *n->varies, e)))
+        return -1;
+    for (int i = 0; i < p->wants.nwrt; i++)
+        n->varies[p->wants.wrt[i]] = true;
+    for (int k = 0; k < p->nsteps; k++) {
+        const struct nb_op *op = &p->net.ops.v[p->step[k]];
+        bool any = false;
+        for (int i = 0; i < op->nin; i++)
+            any |= op->in[i] >= 0 && n->varies[op->in[i]];
+        for (int i = 0; i < op->nw; i++)
+            any |= n->varies[op->w[i]];
+        for (int i = 0; i < op->nout && !nb_op_module(op, NB_F64)->stop; i++)
+            n->varies[op->out[i]] = any;
+    }
+    return 0;
+}
+
 static int prepare(struct nb_nudge *n, struct nb_session *s, struct nb_error *e)
 {
     return own(n, s, e) || nb_session_forward(s, e) || nb_session_hold(s, n->arena, e) ? -1 : 0;
@@ -415,11 +513,14 @@ int nb_nudge_new(const struct nb_plan *plan, const struct nb_fed *fed, void *con
         n->n += entries(n, plan->wants.wrt[i]);
     if (!branches(plan))
         return 0;
-    if (nb_session_new(plan, NB_F64, fed, a, &n->d, &drew, e) || nb_session_forward(&n->d, e) || visit_all(n, e))
+    if (nb_session_new(plan, NB_F64, fed, a, &n->d, &drew, e) || nb_session_forward(&n->d, e) || find_varying(n, e) ||
+        visit_all(n, e))
         return -1;
     if (!n->nvisit)
         return 0;
-    if (nb_session_new(plan, NB_C128, fed, a, &n->z, &drew, e) || group_visits(n, e) || prepare(n, &n->d, e))
+    if (nb_session_new(plan, NB_C128, fed, a, &n->z, &drew, e) || group_visits(n, e) || prepare(n, &n->d, e) ||
+        prepare(n, &n->z, e) || keep_outputs(n, &n->base, e) || keep_outputs(n, &n->once, e) ||
+        keep_outputs(n, &n->twice, e))
         return -1;
-    return prepare(n, &n->z, e);
+    return outputs(n, NULL, 1, n->base, e);
 }

@@ -3,7 +3,8 @@
  * An edge leaves something to choose: the side to which its entry is moved, which of several tied entries counts, the
  * direction away from a corner. With every choice made the graph lies in one smooth piece, and the gradient there is a
  * limit of gradients at the point. The steps are tiny (2^-40 of the entry); the operation at the edge and all that
- * follow are computed again. An edge behind another one is put back to where it stood before it is moved itself. */
+ * follow are computed again. An edge behind another one is put back to where it stood before it is moved itself. Edges
+ * of what does not depend on the tensors asked about are none. */
 #ifndef NABLA_NUDGE_H
 #define NABLA_NUDGE_H
 #include "graph/session.h"
@@ -33,6 +34,10 @@ struct nb_nudge {
     int nvisit;
     struct nb_visit *visit; /* in the order of the operations */
     int ngroup, *choices;   /* what there is to choose, and how many ways */
+    bool *pinned;           /* per group: nothing is, its entries stay at the edge */
+    bool *varies;           /* per value: it depends on what is asked about */
+    double **base;          /* the outputs at the point */
+    double **once, **twice; /* and beside it */
     size_t n;               /* entries of all tensors asked about, one after the other */
     double scale;           /* of all steps; 1 unless set */
     int64_t runs;           /* gradients computed */
@@ -43,8 +48,13 @@ int nb_nudge_new(const struct nb_plan *plan, const struct nb_fed *fed, void *con
                  struct nb_nudge *n, struct nb_error *e);
 /* The gradient with these choices, one for each group; NULL: at the point itself. */
 int nb_nudge_gradient(struct nb_nudge *n, const int *choice, double *gradient, struct nb_error *e);
-/* True if random directions through the forward agree with a gradient that nb_nudge_gradient gave for these choices. */
-int nb_nudge_verify(struct nb_nudge *n, const int *choice, const double *gradient, bool *agrees, struct nb_error *e);
+/* True if random directions through the forward agree with a gradient that nb_nudge_gradient gave for these choices.
+ * noise: what the size of the steps does to its entries. */
+int nb_nudge_verify(struct nb_nudge *n, const int *choice, const double *gradient, const double *noise, bool *agrees,
+                    struct nb_error *e);
+/* True if an output leaps when these choices are made: it does not come back as the steps shrink. What lies beyond a
+ * leap says nothing about the slopes at the point. */
+int nb_nudge_leaps(struct nb_nudge *n, const int *choice, bool *leaps, struct nb_error *e);
 /* Corners are left from now on in the direction into which they move when the tensors asked about move along r. */
 int nb_nudge_lean(struct nb_nudge *n, const double *r, struct nb_error *e);
 

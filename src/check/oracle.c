@@ -1,6 +1,5 @@
 /* oracle - the complex step and extrapolated central differences. */
 #include "check/oracle.h"
-#include "nabla/branch.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -33,32 +32,6 @@ static int evaluate(struct nb_oracle *o, double **to, struct nb_error *e)
     for (int k = 0; k < o->nout; k++)
         memcpy(to[k], o->d.data[o->out[k]], entries(&o->d, o->out[k]) * sizeof(double));
     return 0;
-}
-
-/* ---- decisions ------------------------------------------------------------------------------------------------- */
-
-static int find_branches(struct nb_oracle *o, const struct nb_plan *plan, struct nb_arena *a, struct nb_error *e)
-{
-    if (!(o->branch = nb_small(a, (size_t)plan->nsteps + 1, sizeof *o->branch, e)))
-        return -1;
-    for (int k = 0; k < plan->nsteps; k++)
-        if (nb_op_module(&plan->net.ops.v[plan->step[k]], NB_F64)->branches)
-            o->branch[o->nbranch++] = plan->step[k];
-    return 0;
-}
-
-/* All decisions of the last evaluation. */
-static struct nb_branches decisions(struct nb_oracle *o)
-{
-    struct nb_branches b = {.hash = 14695981039346656037u};
-    for (int k = 0; k < o->nbranch; k++)
-        nb_session_branches(&o->d, o->branch[k], &b);
-    return b;
-}
-
-static uint64_t signature(struct nb_oracle *o)
-{
-    return decisions(o).hash;
 }
 
 /* ---- setting up ------------------------------------------------------------------------------------------------ */
@@ -163,6 +136,7 @@ static void measure_noise(struct nb_oracle *o)
         o->d.stir = 1 + (uint64_t)r;
         int bad = evaluate(o, o->plus, &refused);
         o->d.stir = 0;
+        bad = bad || nb_session_decisions(&o->d, NULL) != o->decisions; /* a kink is no rounding */
         put_back(o, false);
         for (int k = 0; k < o->nout && !bad; k++)
             for (size_t j = 0; j < entries(&o->d, o->out[k]); j++)
@@ -198,8 +172,8 @@ static double greatest(const struct nb_session *s)
 int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *const *cotangent, struct nb_arena *a,
                   struct nb_oracle *o, struct nb_error *e)
 {
-    if (new_oracle(plan, fed, a, o, e) || find_branches(o, plan, a, e) || new_keep(o, a, e) ||
-        new_row(o, &o->base, a, e) || new_row(o, &o->g, a, e) || new_row(o, &o->noise, a, e))
+    if (new_oracle(plan, fed, a, o, e) || new_keep(o, a, e) || new_row(o, &o->base, a, e) || new_row(o, &o->g, a, e) ||
+        new_row(o, &o->noise, a, e))
         return -1;
     for (int k = 0; k < o->nout; k++) {
         memcpy(o->g[k], cotangent[k], entries(&o->d, o->out[k]) * sizeof(double));
@@ -207,8 +181,7 @@ int nb_oracle_new(const struct nb_plan *plan, const struct nb_fed *fed, void *co
     }
     if (evaluate(o, o->base, e) || nb_session_hold(&o->d, a, e))
         return -1;
-    o->signature = signature(o);
-    o->edges = decisions(o).count;
+    o->decisions = nb_session_decisions(&o->d, &o->edges);
     o->greatest = greatest(&o->d);
     leave_labels(o);
     measure_noise(o);
@@ -226,9 +199,7 @@ int nb_oracle_twin(const struct nb_oracle *o, const struct nb_fed *fed, struct n
     twin->greatest = o->greatest;
     twin->leaf = o->leaf;
     twin->nleaf = o->nleaf;
-    twin->nbranch = o->nbranch;
-    twin->branch = o->branch;
-    twin->signature = o->signature;
+    twin->decisions = o->decisions;
     return nb_session_forward(&twin->d, e) || nb_session_hold(&twin->d, a, e) ? -1 : 0;
 }
 
@@ -302,6 +273,19 @@ double nb_companion_slope(struct nb_oracle *o, int leaf)
     return slope;
 }
 
+/* Does the point, moved so, lie on the same side of all kinks? */
+static bool same_side(struct nb_oracle *o, int round)
+{
+    struct nb_error refused = {0};
+    jiggle(o, round, false);
+    o->d.stir = 1 + (uint64_t)round;
+    int bad = nb_session_forward(&o->d, &refused);
+    o->d.stir = 0;
+    bad = bad || nb_session_decisions(&o->d, NULL) != o->decisions;
+    put_back(o, false);
+    return !bad;
+}
+
 int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, struct nb_error *e)
 {
     struct nb_estimate at, beside;
@@ -310,6 +294,8 @@ int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, str
         return -1;
     for (int r = 0; r < JIGGLES; r++) {
         struct nb_error refused = {0};
+        if (!same_side(o, r))
+            continue;
         jiggle(o, r, true);
         o->z.stir = 1 + (uint64_t)r;
         int bad = nb_complex_step(o, leaf, i, &beside, &refused);
@@ -370,10 +356,10 @@ static int step_both(const struct ladder *l, double up, double down, bool *cross
     double *x = o->d.data[l->leaf], keep = x[l->i];
     x[l->i] = up;
     int bad = evaluate(o, o->plus, e);
-    *crosses = !bad && signature(o) != o->signature;
+    *crosses = !bad && nb_session_decisions(&o->d, NULL) != o->decisions;
     x[l->i] = down;
     bad = bad || evaluate(o, o->minus, e);
-    *crosses |= !bad && signature(o) != o->signature;
+    *crosses |= !bad && nb_session_decisions(&o->d, NULL) != o->decisions;
     x[l->i] = keep;
     return bad ? -1 : 0;
 }

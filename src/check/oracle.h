@@ -35,8 +35,7 @@ struct nb_oracle {
     double **noise;                 /* what the outputs do when the leaves move by units in the last place */
     int nleaf, *leaf;               /* the leaves that may be moved so */
     double *keep;                   /* their values meanwhile */
-    int nbranch, *branch;           /* the operations that branch */
-    uint64_t signature;             /* their decisions at the point */
+    uint64_t decisions;             /* of all operations at the point */
     double greatest;                /* of all numbers met on the way, and 1 */
     int64_t edges;                  /* values that stand at an edge of one */
     int64_t reals, complexes;       /* evaluations of the whole graph */

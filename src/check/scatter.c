@@ -10,6 +10,7 @@ struct scatter {
     struct nb_session s;
     const double **at; /* per leaf: the point */
     double **gradient; /* there, unmoved */
+    uint64_t decisions;
 };
 
 static int compute(struct scatter *x, const struct nb_checker *k, struct nb_error *e)
@@ -37,6 +38,7 @@ static int begin(struct scatter *x, struct nb_checker *k, struct nb_error *e)
     }
     if (compute(x, k, e))
         return -1;
+    x->decisions = nb_session_decisions(&x->s, NULL);
     for (int i = 0; i < k->nleaf; i++)
         if (x->s.grad[k->leaf[i].value])
             memcpy(x->gradient[i], x->s.grad[k->leaf[i].value], k->leaf[i].n * sizeof(double));
@@ -73,7 +75,7 @@ int nb_scatter_measure(struct nb_checker *k, struct nb_error *e)
         struct nb_error refused = {0};
         move(&x, k, r);
         x.s.stir = 1 + (uint64_t)r;
-        if (!compute(&x, k, &refused))
+        if (!compute(&x, k, &refused) && nb_session_decisions(&x.s, NULL) == x.decisions) /* a kink is no rounding */
             note(&x, k);
     }
     return 0;

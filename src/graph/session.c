@@ -1,5 +1,6 @@
 /* session - a plan is run: numbers are brought in, operations called, gradients collected. */
 #include "graph/session.h"
+#include "nabla/branch.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -378,6 +379,16 @@ bool nb_session_branches(struct nb_session *s, int index, struct nb_branches *b)
     c.saved = s->base + s->plan->saved[index] * nb_dtype_size(s->dtype);
     m->branches(&c, b);
     return true;
+}
+
+uint64_t nb_session_decisions(struct nb_session *s, int64_t *edges)
+{
+    struct nb_branches b = {.hash = 14695981039346656037u};
+    for (int k = 0; k < s->plan->nsteps; k++)
+        nb_session_branches(s, s->plan->step[k], &b);
+    if (edges)
+        *edges = b.count;
+    return b.hash;
 }
 
 int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e)

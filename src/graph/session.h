@@ -43,6 +43,9 @@ int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e
 bool nb_session_branches(struct nb_session *s, int op, struct nb_branches *b);
 /* Every number to the next one up or down. Zeros stay: they are rarely the rounded kind. */
 void nb_stir(double *x, size_t n, struct nb_stream stream);
+/* A number for all decisions of the last forward: another one where some operation decided otherwise. And how many
+ * values stood at an edge, unless that is NULL. For the same plans. */
+uint64_t nb_session_decisions(struct nb_session *s, int64_t *edges);
 /* A value's numbers with its shape. */
 struct nb_tensor nb_session_value(const struct nb_session *s, int value);
 
