@@ -252,7 +252,8 @@ static void plant(struct maker *m, uint64_t trial, struct nb_graph *g, const str
     struct nb_tensor wrong = {NB_F64, t->shape, nb_alloc(&arena, n, sizeof(double), &error)};
     struct nb_verdicts w;
     memcpy(wrong.data, t->candidate, n * sizeof(double));
-    if (!(fabs(t->value[k]) > t->bar[k]) || !isfinite(t->candidate[k]))
+    bool kink = t->reasons[k] == NB_WHY_kink; /* there a whole interval is right */
+    if (kink || !(fabs(t->value[k]) > t->bar[k]) || !isfinite(t->candidate[k]))
         return;
     double off = nb_graph_dtype(g) == NB_F32 ? 0.03 : 0.003; /* three times what "right" may hide */
     ((double *)wrong.data)[k] = t->value[k] * (pick(m, 2) ? 1 + off : 1 - off);

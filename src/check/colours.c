@@ -53,6 +53,12 @@ static void add_sizes(const struct sums *s, const struct nb_out *o, const double
     }
 }
 
+/* The complex step is not small beside such a number. */
+static bool is_tiny(double x)
+{
+    return x != 0 && fabs(x) < NB_STEP * 0x1p26;
+}
+
 static void weigh(const struct nb_operand *p, int slot, int64_t c, double *to)
 {
     struct sums s = {p, c, nb_width(p), (size_t)p->blocks.blocks, to};
@@ -67,6 +73,8 @@ static void weigh(const struct nb_operand *p, int slot, int64_t c, double *to)
         double *t = to + b * s.width + (size_t)p->sets;
         t[NB_SUM_BAR] = ROUNDING * DBL_EPSILON * t[NB_SUM_BAR] + p->unseen[0][b];
         t[NB_SUM_OWN] = ROUNDING * DBL_EPSILON * t[NB_SUM_OWN] + p->unseen[1][b];
+        if (!p->affine && is_tiny(p->stand.point[nb_entry_of(p, c, (int64_t)b)]))
+            t[NB_SUM_BAR] = t[NB_SUM_OWN] = INFINITY;
     }
 }
 

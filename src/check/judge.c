@@ -27,6 +27,14 @@ static struct nb_entry entry_of(const struct nb_checker *k, const struct nb_leaf
     return x;
 }
 
+static bool anything_branches(const struct nb_plan *p)
+{
+    for (int i = 0; i < p->nsteps; i++)
+        if (nb_op_module(&p->net.ops.v[p->step[i]], NB_F64)->branches)
+            return true;
+    return false;
+}
+
 /* Where differences give no number, or another one than the complex step, a corner explains it: then any number
  * between the slopes of its two sides is right. A jump has no slopes. Where there is neither, but the point lies on the
  * joint of two pieces, the complex step knows only one of them. */
@@ -34,6 +42,10 @@ static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t
                            struct nb_ruling *r, struct nb_error *e)
 {
     struct nb_corner c;
+    struct nb_entry branch = *x; /* the slope of the branch taken, which is among the right ones */
+    branch.no_d = true;
+    if (!anything_branches(&k->p->plan))
+        return 0;
     if (nb_halving_test(k->oracle, l->value, i, &c, e))
         return -1;
     bool jump = x->d.crossed && (c.jump || !x->d.found), inside = x->candidate >= c.low && x->candidate <= c.high;
@@ -42,6 +54,8 @@ static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t
         *r = nb_judge(x);
         return 0;
     }
+    if (!inside && !x->no_z && nb_judge(&branch).verdict != NB_WRONG)
+        return 0;
     r->disagree = r->silent = false;
     r->reason = c.seen && inside && !c.persistent ? NB_WHY_kink_unresolved : NB_WHY_kink;
     r->verdict = !c.seen ? NB_CANNOT_TELL : !inside ? NB_WRONG : c.persistent ? NB_RIGHT : NB_CANNOT_TELL;
@@ -55,7 +69,7 @@ static int look_closer(struct nb_checker *k, const struct nb_leaf *l, size_t i, 
 {
     double gap = fabs(x->z.value - x->d.value);
     bool settled = true;
-    for (int halved = 4; halved <= 16 && r->disagree; halved += 4) {
+    for (int halved = 4; halved <= 32 && r->disagree; halved += 4) {
         struct nb_entry y = *x;
         if (nb_differences_below(k->oracle, l->value, i, l->slope, l->reach, halved, &y.d, e))
             return -1;
@@ -85,6 +99,13 @@ static bool at_hidden_edge(const struct nb_checker *k, const struct nb_entry *x)
     return k->oracle->edges > 0 && !x->no_d && x->d.bar >= fabs(x->candidate - x->z.value);
 }
 
+/* Bars so wide are no measure of themselves: nothing can be told, and nobody is accused. */
+static bool is_blunt(const struct nb_checker *k, const struct nb_leaf *l, const struct nb_entry *x)
+{
+    double size = fmax(fabs(x->z.value), fabs(x->d.value));
+    return fmax(x->z.bar, x->d.bar) > nb_r_max(k->r_max, l->eps) * size;
+}
+
 /* Before anyone is blamed: the complex step's bar knows the terms it sums, not the rounding inside the forward; that of
  * differences knows the outputs that moved. And an honest backward rounds, too. */
 static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_t i, struct nb_entry *x,
@@ -99,6 +120,9 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
     x->z.bar += 8 * noise;
     x->z.moved |= noise > 0;
     *r = nb_judge(x);
+    if (r->disagree && is_blunt(k, l, x))
+        *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_no_power, .value = r->value, .bar = r->bar,
+                                .error = r->error};
     if (!blamed(r))
         return 0;
     if (!k->scatter && nb_scatter_measure(k, e))

@@ -140,7 +140,8 @@ static void measure_noise(struct nb_oracle *o)
         put_back(o, false);
         for (int k = 0; k < o->nout && !bad; k++)
             for (size_t j = 0; j < entries(&o->d, o->out[k]); j++)
-                o->noise[k][j] = fmax(o->noise[k][j], fabs(o->plus[k][j] - o->base[k][j]));
+                o->noise[k][j] =
+                    fmax(o->noise[k][j], isfinite(o->plus[k][j]) ? fabs(o->plus[k][j] - o->base[k][j]) : INFINITY);
     }
 }
 
@@ -302,7 +303,7 @@ int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, str
         o->z.stir = 0;
         put_back(o, true);
         if (!bad)
-            *noise = fmax(*noise, fabs(beside.value - at.value));
+            *noise = fmax(*noise, isfinite(beside.value) ? fabs(beside.value - at.value) : INFINITY);
     }
     return 0;
 }

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROUNDING = 16, HALVINGS = 37, JIGGLES = 8, MOST_SUSPECTS = 512 };
+enum { ROUNDING = 16, HALVINGS = 37, JIGGLES = 8, MOST_SUSPECTS = 512, CLOSEST = 32 };
 static const double AGREE = 1e-9, GOOD = 1e-6;
 
 struct rung {
@@ -359,16 +359,22 @@ static int count_unmoved(struct rungs *r, int64_t c, int64_t b, struct ladder *l
     return 0;
 }
 
-/* Four to one may come about by chance where the function turns round within a step: smaller ones tell. */
+/* Four to one may come about by chance where the function turns round within a step: smaller ones tell. Differences
+ * that contradict themselves prove nothing. The usual steps come last. */
 static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, struct nb_error *e)
 {
     struct ladder *l = &r->slot[0].l[b];
+    double low = INFINITY, high = -INFINITY; /* what all of them leave open: from the highest low end to ... */
     int halvings;
-    for (int halved = 16; halved >= 0 && !*agrees; halved -= 4) { /* the usual steps come last */
+    for (int halved = CLOSEST; halved >= 0 && !*agrees; halved -= 4) {
         if (climb_all(r, 0, c, b, halved, &halvings, e) || count_unmoved(r, c, b, l, e))
             return -1;
-        if (l->found)
-            gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, agrees);
+        if (!l->found)
+            continue;
+        high = fmax(high, l->value - l->bar);
+        low = fmin(low, l->value + l->bar);
+        gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, agrees);
+        *agrees |= high > low;
     }
     return 0;
 }

@@ -122,6 +122,15 @@ static bool contradicts(const struct direction *d)
     return isfinite(d->sum) && isfinite(d->claim) && isfinite(d->bar) && fabs(d->sum - d->claim) > d->bar;
 }
 
+/* What rounding may do where terms cancel that are as large as any gradient of the graph, or as slopes close by. */
+static double beside_all(struct nb_checker *k, int leaf)
+{
+    double most = nb_companion_slope(k->oracle, k->leaf[leaf].value) * nb_oracle_weight(k->oracle);
+    for (int i = 0; i < k->nleaf; i++)
+        most = fmax(most, k->leaf[i].largest);
+    return ROUNDING * DBL_EPSILON * most;
+}
+
 /* Before anyone is blamed: how the answer scatters when every number on the way moves by a unit in the last place. And
  * errors of single entries need not be independent, nor small because the gradients are. */
 static int widen(struct wiring *w, int leaf, int direction, const struct nb_estimate *bars, struct direction *d,
@@ -145,8 +154,7 @@ static int widen(struct wiring *w, int leaf, int direction, const struct nb_esti
     lean(o, &w->k->leaf[leaf], w->signs[0], 0);
     for (size_t i = 0; i < w->k->leaf[leaf].n && bars; i++)
         d->bar += bars[i].bar;
-    double slope = nb_companion_slope(o, w->k->leaf[leaf].value) * nb_oracle_weight(o);
-    d->bar += 16 * scatter + 8 * DBL_EPSILON * sqrt((double)w->k->leaf[leaf].n) * slope;
+    d->bar += 16 * scatter + beside_all(w->k, leaf) * sqrt((double)w->k->leaf[leaf].n);
     return 0;
 }
 
@@ -181,12 +189,12 @@ static int accuse(struct nb_checker *k, const char *where, const char *what, str
     return k->v->facts.fault ? 0 : -1;
 }
 
-static int accuse_direction(struct nb_checker *k, const char *where, const struct direction *d, struct nb_error *e)
+static int accuse_gap(struct nb_checker *k, const char *where, const char *what, double whole, double nodes, double bar,
+                      struct nb_error *e)
 {
-    const char *what =
-        nb_sprintf(k->arena, e, "a direction through the whole graph gives %.17g, its nodes %.17g (bar %.2g)", d->sum,
-                   d->claim, d->bar);
-    return what ? accuse(k, where, what, e) : -1;
+    const char *text = nb_sprintf(k->arena, e, "%s through the whole graph gives %.17g, its nodes %.17g (bar %.2g)",
+                                  what, whole, nodes, bar);
+    return text ? accuse(k, where, text, e) : -1;
 }
 
 static int check_wiring(struct nb_checker *k, struct nb_error *e)
@@ -206,7 +214,7 @@ static int check_wiring(struct nb_checker *k, struct nb_error *e)
             claim(&w, l, i, n, leaf->z, d);
             if (contradicts(d) && widen(&w, l, i, leaf->z, d, e))
                 return -1;
-            if (contradicts(d) && accuse_direction(k, leaf->out->name, d, e))
+            if (contradicts(d) && accuse_gap(k, leaf->out->name, "a direction", d->sum, d->claim, d->bar, e))
                 return -1;
         }
     }
@@ -233,8 +241,8 @@ static int check_spot(struct nb_checker *k, int leaf, int i, struct nb_error *e)
     if (gap > z.bar + l->z[at].bar + 1e-9 * m) {
         if (nb_complex_noise(k->oracle, l->value, at, &noise, e))
             return -1;
-        if (gap > z.bar + l->z[at].bar + 1e-9 * m + 8 * noise &&
-            accuse(k, l->out->name, "a coordinate through the whole graph contradicts the sum of its nodes", e))
+        double bar = z.bar + l->z[at].bar + 8 * noise + beside_all(k, leaf);
+        if (gap > bar + 1e-9 * m && accuse_gap(k, l->out->name, "a coordinate", z.value, l->z[at].value, bar, e))
             return -1;
     }
     if (i)

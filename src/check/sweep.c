@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const double RHO = 1e-9;
-enum { NOISE_ROUNDS = 4 };
+enum { NOISE_ROUNDS = 4, SCATTER_ROUNDS = 16 };
 
 static size_t entries(const struct nb_sweep *w, int v)
 {
@@ -250,6 +250,40 @@ static int run_backward(struct comparison *x, struct nb_error *e)
     return nb_stand_backward(s, x->cotangent, x->got, e);
 }
 
+/* The other operands are shared: for once they are copies that are stirred, except for labels that refuse it. */
+static int stir_others(struct nb_operand *p, uint64_t round, void **shared, struct nb_error *e)
+{
+    struct nb_tensor *rows = p->stand.d[0].rows;
+    for (int i = 0; i < p->stand.op->nin + p->stand.op->nw; i++) {
+        shared[i] = rows[i].data;
+        if (i == p->stand.port || !rows[i].data || rows[i].dtype != NB_F64)
+            continue;
+        size_t n = (size_t)nb_count(&rows[i].shape);
+        double *copy = nb_alloc(p->arena, n, sizeof *copy, e);
+        if (!copy)
+            return -1;
+        nb_stir(memcpy(copy, rows[i].data, n * sizeof *copy), n, (struct nb_stream){round, (uint64_t)(unsigned)i});
+        rows[i].data = copy;
+    }
+    return 0;
+}
+
+static int backward_nearby(struct comparison *x, uint64_t round, double *gradient, struct nb_error *e)
+{
+    struct nb_stand *s = &x->p->stand;
+    int ports = s->op->nin + s->op->nw;
+    void **shared = nb_zalloc(x->p->arena, (size_t)ports, sizeof *shared, e);
+    if (!shared || stir_others(x->p, round, shared, e))
+        return -1;
+    int bad = nb_stand_stirred(s, x->cotangent, round, gradient, e);
+    for (int i = 0; i < ports; i++)
+        s->d[0].rows[i].data = shared[i];
+    if (!bad || e->code != NB_E_bad_value)
+        return bad;
+    *e = (struct nb_error){0};
+    return nb_stand_stirred(s, x->cotangent, round, gradient, e);
+}
+
 static int measure_scatter(struct comparison *x, struct nb_error *e)
 {
     struct nb_operand *p = x->p;
@@ -257,8 +291,8 @@ static int measure_scatter(struct comparison *x, struct nb_error *e)
     double *now = nb_alloc(p->arena, n, sizeof *now, e);
     if (!now || !(x->scatter = nb_zalloc(p->arena, n, sizeof *x->scatter, e)))
         return -1;
-    for (uint64_t r = 1; r <= NOISE_ROUNDS; r++) {
-        if (nb_stand_stirred(&p->stand, x->cotangent, r, now, e))
+    for (uint64_t r = 1; r <= SCATTER_ROUNDS; r++) {
+        if (backward_nearby(x, r, now, e))
             return -1;
         for (size_t i = 0; i < n; i++)
             x->scatter[i] = fmax(x->scatter[i], fabs(now[i] - x->got[i]));

@@ -91,7 +91,7 @@ static struct nb_ruling sharper(const struct nb_entry *x)
     return (struct nb_ruling){.value = n->value, .bar = n->bar};
 }
 
-struct nb_ruling nb_judge(const struct nb_entry *x)
+static struct nb_ruling judge(const struct nb_entry *x)
 {
     struct nb_ruling r = sharper(x);
     bool moved = (!x->no_z && x->z.moved) || (!x->no_d && x->d.moved);
@@ -117,4 +117,22 @@ struct nb_ruling nb_judge(const struct nb_entry *x)
     if (d <= near)
         return rule(r, NB_RIGHT, NB_WHY_none);
     return d <= near + x->q ? judge_digits(r, x, r_max) : rule(r, NB_CANNOT_TELL, NB_WHY_rounding);
+}
+
+static bool is_number(const struct nb_estimate *n)
+{
+    return isfinite(n->value) && !isnan(n->bar);
+}
+
+/* Near the largest numbers a forward may be finite and what an oracle makes of it not: then that oracle has not been
+ * asked. */
+struct nb_ruling nb_judge(const struct nb_entry *x)
+{
+    struct nb_entry y = *x;
+    y.no_z |= !is_number(&x->z);
+    y.no_d |= !is_number(&x->d);
+    if (!(y.no_z && y.no_d) || !isfinite(x->candidate))
+        return judge(&y);
+    return (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_forward_not_finite, .value = x->z.value,
+                              .bar = INFINITY};
 }

@@ -309,6 +309,15 @@ static void stir_floats(float *x, size_t n, struct nb_stream stream)
     }
 }
 
+/* Beside a tiny real part an imaginary part of 0 may be one that was lost where numbers end. */
+static void stir_complex(double *x, size_t n, struct nb_stream stream)
+{
+    for (size_t i = 0; i < n; i++)
+        if (x[2 * i + 1] == 0 && x[2 * i] != 0 && fabs(x[2 * i]) < 0x1p-300)
+            x[2 * i + 1] = nb_word(stream, i) & 1 ? 0x1p-1074 : -0x1p-1074;
+    nb_stir(x, 2 * n, stream);
+}
+
 /* What an operation without a gradient gives is exact: masks, classes. */
 static void stir(const struct nb_session *s, const struct nb_op *op, const struct nb_tensor *t, int n, uint64_t row)
 {
@@ -318,8 +327,10 @@ static void stir(const struct nb_session *s, const struct nb_op *op, const struc
         size_t entries = t[i].data ? (size_t)nb_count(&t[i].shape) : 0;
         if (t[i].dtype == NB_F32)
             stir_floats(t[i].data, entries, stream);
-        else if (t[i].dtype != NB_I64)
-            nb_stir(t[i].data, t[i].dtype == NB_C128 ? 2 * entries : entries, stream);
+        else if (t[i].dtype == NB_C128)
+            stir_complex(t[i].data, entries, stream);
+        else if (t[i].dtype == NB_F64)
+            nb_stir(t[i].data, entries, stream);
     }
 }
 
