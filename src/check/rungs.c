@@ -359,22 +359,26 @@ static int count_unmoved(struct rungs *r, int64_t c, int64_t b, struct ladder *l
     return 0;
 }
 
-/* Four to one may come about by chance where the function turns round within a step: smaller ones tell. Differences
- * that contradict themselves prove nothing. The usual steps come last. */
+/* Four to one may come about by chance where the function turns round within a step: smaller ones tell, as long as
+ * their rounding is small beside the gap. Differences that contradict themselves prove nothing. The usual steps come
+ * first, and last. */
 static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, struct nb_error *e)
 {
     struct ladder *l = &r->slot[0].l[b];
-    double low = INFINITY, high = -INFINITY; /* what all of them leave open: from the highest low end to ... */
+    double low = INFINITY, high = -INFINITY, gap = 0; /* what all of them leave open: from high to low */
     int halvings;
-    for (int halved = CLOSEST; halved >= 0 && !*agrees; halved -= 4) {
-        if (climb_all(r, 0, c, b, halved, &halvings, e) || count_unmoved(r, c, b, l, e))
+    for (int halved = 0; halved <= CLOSEST + 4 && !*agrees; halved += 4) {
+        int from = halved <= CLOSEST ? halved : 0;
+        bool now = false;
+        if (climb_all(r, 0, c, b, from, &halvings, e) || count_unmoved(r, c, b, l, e))
             return -1;
         if (!l->found)
             continue;
+        gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, &now);
+        gap = halved ? gap : fabs(nb_record(r->p, c, b)[r->set] - l->value);
         high = fmax(high, l->value - l->bar);
         low = fmin(low, l->value + l->bar);
-        gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, agrees);
-        *agrees |= high > low;
+        *agrees = (now && (!halved || l->bar <= gap / 4)) || high > low;
     }
     return 0;
 }
