@@ -14,10 +14,11 @@ struct nb_leaf { /* one tensor asked about */
     double eps;                /* of the candidate: 2^-52, or 2^-23 in float */
     struct nb_estimate *z, *d; /* per entry; d NULL: the differences were taken node by node, or not at all */
     double slope, reach, largest;
-    bool refused;                /* holds values of a finite set: the forward refuses others */
-    bool contradicted;           /* sampled: a direction says that some entry is wrong */
-    int looked_at;               /* wrong entries, through the whole graph */
-    bool doubted;                /* one of them was not wrong after all */
+    bool refused;      /* holds values of a finite set: the forward refuses others */
+    bool contradicted; /* sampled: a direction says that some entry is wrong */
+    int looked_at;     /* wrong entries, through the whole graph */
+    bool doubted;      /* one of them was not wrong after all */
+    float *apart;      /* the gradient in float, if there some operation decides otherwise than in double; else NULL */
     const unsigned char *shadow; /* float32, its own gradient: the verdicts of the one in double; or NULL */
     double *noise;               /* float32: per entry, what rounding does to the gradient; or NULL */
     struct nb_checked *out;

@@ -93,9 +93,12 @@ static bool blamed(const struct nb_ruling *r)
     return r->verdict == NB_WRONG && (!r->reason || r->reason == NB_WHY_not_zero);
 }
 
-/* Where rounding puts a value on an edge the complex step sees the branch taken, and differences nothing at all. */
-static bool at_hidden_edge(const struct nb_checker *k, const struct nb_entry *x)
+/* Where rounding puts a value on an edge the complex step sees the branch taken, and differences nothing at all; float
+ * may have taken the other one. */
+static bool at_hidden_edge(const struct nb_checker *k, const struct nb_leaf *l, size_t i, const struct nb_entry *x)
 {
+    if (l->apart && fabs(x->candidate - (double)l->apart[i]) <= NB_RHO_FLOAT * fabs((double)l->apart[i]))
+        return true;
     return k->oracle->edges > 0 && !x->no_d && x->d.bar >= fabs(x->candidate - x->z.value);
 }
 
@@ -129,7 +132,7 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
         return -1;
     x->noise = fmax(x->noise, k->scatter[l - k->leaf][i]);
     *r = nb_judge(x);
-    if (blamed(r) && at_hidden_edge(k, x))
+    if (blamed(r) && at_hidden_edge(k, l, i, x))
         *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_kink_unresolved, .value = r->value, .bar = r->bar,
                                 .error = r->error};
     return 0;

@@ -5,13 +5,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { JIGGLES = 4 };
+enum { JIGGLES = 16 };
 
 struct shadow {
     struct nb_checker *k;
     struct nb_session s;
     void **cotangent;
-    float **keep; /* per leaf of the graph: its values at the point */
+    float **keep; /* per leaf: its values at the point */
+    float **here; /* per leaf: its gradient there */
 };
 
 static int compute(struct shadow *x, struct nb_error *e)
@@ -54,6 +55,24 @@ static void take_candidates(struct shadow *x)
     }
 }
 
+/* The gradients in float at the point. */
+static int keep_here(struct shadow *x, struct nb_error *e)
+{
+    bool apart = nb_session_decisions(&x->s, NULL) != x->k->oracle->decisions;
+    if (!(x->here = nb_zalloc(x->k->arena, (size_t)x->k->nleaf + 1, sizeof *x->here, e)))
+        return -1;
+    for (int i = 0; i < x->k->nleaf; i++) {
+        struct nb_leaf *l = &x->k->leaf[i];
+        if (!x->s.grad[l->value])
+            continue;
+        if (!(x->here[i] = nb_alloc(x->k->arena, l->n, sizeof **x->here, e)))
+            return -1;
+        memcpy(x->here[i], x->s.grad[l->value], l->n * sizeof(float));
+        l->apart = apart ? x->here[i] : NULL;
+    }
+    return 0;
+}
+
 static void jiggle(struct shadow *x, int round)
 {
     for (int i = 0; i < x->k->nleaf; i++) {
@@ -77,10 +96,11 @@ static void measure_noise(struct shadow *x)
             continue;
         for (int i = 0; i < x->k->nleaf; i++) {
             struct nb_leaf *l = &x->k->leaf[i];
-            const float *now = x->s.grad[l->value];
+            const float *now = x->s.grad[l->value], *here = x->here[i];
             const double *shadow = x->k->own.grad[l->value];
             for (size_t j = 0; j < l->n && now && shadow; j++)
-                l->noise[j] = fmax(l->noise[j], fabs((double)now[j] - shadow[j]));
+                l->noise[j] =
+                    fmax(l->noise[j], fmax(fabs((double)now[j] - shadow[j]), fabs((double)(now[j] - here[j]))));
         }
     }
 }
@@ -110,6 +130,8 @@ int nb_judge_float(struct nb_checker *k, struct nb_error *e)
 {
     struct shadow x = {.k = k};
     if (begin(&x, e))
+        return -1;
+    if (keep_here(&x, e))
         return -1;
     take_candidates(&x);
     measure_noise(&x);
