@@ -112,6 +112,35 @@ START_TEST(reset)
 }
 END_TEST
 
+/* What was taken in many blocks fits into the one that is left. */
+START_TEST(again)
+{
+    size_t one = 0;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 40; i++)
+            memset(nb_alloc(&a, 1000 << i % 7, 1, &e), i, 1000 << i % 7);
+        size_t used = a.used;
+        nb_arena_again(&a);
+        ck_assert_uint_eq(a.used, used);
+        ck_assert(round == 0 || used == one); /* grew in the first round alone */
+        one = used;
+    }
+    nb_arena_reset(&a, 0);
+    nb_arena_again(&a);
+    ck_assert_uint_eq(a.used, 0);
+}
+END_TEST
+
+START_TEST(large)
+{
+    unsigned char *p = nb_alloc(&a, 9 << 20, 1, &e);
+    memset(p, 1, 9 << 20);
+    ck_assert_uint_eq(p[(9 << 20) - 1], 1);
+    nb_arena_again(&a);
+    ck_assert_uint_ge(a.used, 9 << 20);
+}
+END_TEST
+
 START_TEST(strings)
 {
     char *s = nb_strdup(&a, "nabla", &e), *t = nb_strndup(&a, "nablad", 3, &e), *u = nb_strdup(&a, "", &e);
@@ -168,6 +197,8 @@ int main(void)
     tcase_add_test(t, over_the_cap);
     tcase_add_loop_test(t, overflow, 0, 6);
     tcase_add_test(t, reset);
+    tcase_add_test(t, again);
+    tcase_add_test(t, large);
     tcase_add_test(t, strings);
     tcase_add_test(t, lists);
 #ifdef __SANITIZE_ADDRESS__

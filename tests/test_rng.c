@@ -1,7 +1,9 @@
 /* test_rng.c - Philox against the vectors of Random123, the moments of what is drawn, and the initialisers. */
 #include "nabla/rng.h"
 #include <check.h>
+#include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +72,65 @@ START_TEST(moments)
 END_TEST
 
 /* All 53 bits are drawn: the last one is set half of the time. */
+/* Of either sign, sizes from 1/2 to 3/2 and evenly so; the first ones do not depend on how many there are. */
+START_TEST(amounts)
+{
+    enum { N = 100000 };
+    static double v[N], w[N];
+    struct nb_stream s = nb_stream_of((struct nb_seed){5, 6}, "amounts");
+    static const double want[4] = {0, 13.0 / 12, 0, (243.0 / 32 - 1.0 / 32) / 5};
+    nb_draw_amounts(s, 3, N, v);
+    for (int i = 0; i < N; i++)
+        ck_assert(fabs(v[i]) >= 0.5 && fabs(v[i]) < 1.5);
+    check_moments(v, N, want, "amounts");
+    nb_draw_amounts(s, 3, 13, w);
+    ck_assert_mem_eq(v, w, 13 * sizeof *v);
+    nb_draw_amounts(s, 4, 40, w);
+    ck_assert_mem_eq(v + 8, w, 40 * sizeof *v);
+}
+END_TEST
+
+START_TEST(signs)
+{
+    enum { N = 100000 };
+    static double v[N], w[N];
+    struct nb_stream s = nb_stream_of((struct nb_seed){5, 6}, "signs");
+    static const double want[4] = {0, 1, 0, 1};
+    nb_draw_signs(s, 3, N, v);
+    for (int i = 0; i < N; i++)
+        ck_assert(fabs(v[i]) == 1);
+    check_moments(v, N, want, "signs");
+    nb_draw_signs(s, 3, 77, w);
+    ck_assert_mem_eq(v, w, 77 * sizeof *v);
+    nb_draw_signs(s, 4, 200, w);
+    ck_assert_mem_eq(v + 128, w, 200 * sizeof *v);
+    for (int i = 0; i < 64; i++)
+        ck_assert_double_eq(v[i], nb_word(s, 3) >> i & 1 ? 1 : -1);
+}
+END_TEST
+
+START_TEST(stirred)
+{
+    static const double edges[] = {0, -0.0, INFINITY, -INFINITY, NAN, DBL_MIN, -DBL_MIN, 0x1p-1074, DBL_MAX, 1, -1, 2};
+    enum { N = 1000, EDGES = sizeof edges / sizeof *edges };
+    static double x[N], y[N];
+    struct nb_stream s = {1, 2};
+    int up = 0;
+    for (int i = 0; i < N; i++)
+        x[i] = i < EDGES ? edges[i] : 2 * nb_uniform(s, (uint64_t)i) - 1;
+    nb_stir(s, 7, N, x, y);
+    for (int i = 0; i < N; i++) {
+        bool stays = x[i] == 0 || !isfinite(x[i]);
+        ck_assert(!stays || memcmp(&x[i], &y[i], sizeof *x) == 0);
+        ck_assert(stays || y[i] == nextafter(x[i], INFINITY) || y[i] == nextafter(x[i], -INFINITY));
+        up += y[i] > x[i];
+    }
+    ck_assert(up > N / 2 - 80 && up < N / 2 + 80);
+    nb_stir(s, 7, N, x, x);
+    ck_assert_mem_eq(x, y, sizeof x);
+}
+END_TEST
+
 START_TEST(bits)
 {
     struct nb_stream s = nb_stream_of((struct nb_seed){5, 6}, "");
@@ -261,6 +322,9 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, vectors, 0, 3);
     tcase_add_loop_test(t, moments, 0, 4);
+    tcase_add_test(t, amounts);
+    tcase_add_test(t, signs);
+    tcase_add_test(t, stirred);
     tcase_add_test(t, bits);
     tcase_add_test(t, streams);
     tcase_add_test(t, seeds);

@@ -22,6 +22,8 @@ enum { NB_ALIGN = 64 };
 void nb_arena_init(struct nb_arena *a, size_t cap);
 /* Forgets everything taken; keeps one block, of at most `keep` bytes, for the next use. */
 void nb_arena_reset(struct nb_arena *a, size_t keep);
+/* Forgets everything taken; the next use is expected to need as much, and gets it from one block. */
+void nb_arena_again(struct nb_arena *a);
 void nb_arena_done(struct nb_arena *a);
 
 /* `count` times `size` bytes, aligned to NB_ALIGN (nb_alloc) or to 16 (nb_small); zeroed by nb_zalloc.

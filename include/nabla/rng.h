@@ -22,6 +22,13 @@ double nb_uniform(struct nb_stream s, uint64_t position); /* [0, 1), 53 bits */
 double nb_normal(struct nb_stream s, uint64_t position);  /* mean 0, deviation 1 */
 uint64_t nb_word(struct nb_stream s, uint64_t position);  /* 64 bits */
 
+/* Many at once for tests. Numbers of either sign and sizes from 1/2 to 3/2, in steps of 2^-15; signs, -1 or 1; x with
+ * every number moved by a unit in its last place, either way, but zeros and what is not finite (to may be x). Those of
+ * a position are 8, 128 and 128. */
+void nb_draw_amounts(struct nb_stream s, uint64_t position, size_t n, double *to);
+void nb_draw_signs(struct nb_stream s, uint64_t position, size_t n, double *to);
+void nb_stir(struct nb_stream s, uint64_t position, size_t n, const double *x, double *to);
+
 /* A fresh seed from the system. */
 int nb_seed_draw(struct nb_seed *seed, struct nb_error *e);
 /* 1 to 32 hexadecimal digits -> seed; -1 if the text is something else. */

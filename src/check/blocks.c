@@ -1,6 +1,7 @@
 /* blocks - axes tested bit by bit, and the blocks they make. */
 #include "check/blocks.h"
 #include "nabla/rng.h"
+#include "nabla/team.h"
 #include <math.h>
 #include <string.h>
 
@@ -8,9 +9,15 @@ struct search {
     struct nb_stand *s;
     const struct nb_shape *shape;
     bool real;
-    struct nb_stream stream;
+    double *amount;           /* per entry, by what it is perturbed */
     int axis[NB_MAX_RANK][8]; /* per carried axis and output: the output's axis */
-    uint64_t draw;
+    struct nb_error *error;   /* per slot */
+};
+/* Tests of one axis: test 2 bit + value. */
+struct tests {
+    struct search *q;
+    int axis, first;
+    unsigned fits[8], alive[2 * 63][8]; /* per output, the axes that may carry it: by size; after this test */
 };
 
 static int64_t stride(const struct nb_shape *s, int axis)
@@ -21,44 +28,79 @@ static int64_t stride(const struct nb_shape *s, int axis)
     return n;
 }
 
-/* Random amounts on the entries whose index along the axis has this bit set to `value`. */
-static void perturb(struct search *q, int axis, int bit, int value)
+/* Entries of the operand whose index along the axis has this bit set to `value` are moved. */
+static void perturb(const struct search *q, int slot, int axis, int bit, int value)
 {
     int64_t step = stride(q->shape, axis), size = q->shape->dim[axis];
-    double *x = q->s->d[0].x;
-    double _Complex *z = q->s->z[0].x;
-    nb_stand_reset(q->s, 0);
-    for (int64_t i = 0; i < (int64_t)q->s->n; i++) {
-        if ((i % step == 0) && (i / step % size >> bit & 1) != value) {
-            i += step - 1; /* the whole run along the later axes */
+    double *x = q->s->d[slot].x;
+    double _Complex *z = q->real ? NULL : q->s->z[slot].x;
+    nb_stand_reset(q->s, slot);
+    for (int64_t first = 0; first < (int64_t)q->s->n; first += step) {
+        if ((first / step % size >> bit & 1) != value)
             continue;
-        }
-        double u = nb_uniform(q->stream, q->draw++) - 0.5, v = u < 0 ? u - 0.5 : u + 0.5;
-        if (q->real)
-            x[i] += v * (fabs(x[i]) > 1 ? fabs(x[i]) : 1);
-        else
-            z[i] = CMPLX(creal(z[i]), v * NB_STEP);
+        for (int64_t i = first; i < first + step; i++)
+            if (q->real)
+                x[i] += q->amount[i] * (fabs(x[i]) > 1 ? fabs(x[i]) : 1);
+            else
+                z[i] = CMPLX(creal(z[i]), q->amount[i] * NB_STEP);
     }
 }
 
-static bool moved(const struct search *q, int o, const double *base, int64_t j)
+static bool moved(const struct search *q, int slot, int o, const double *base, int64_t first, int64_t n)
 {
-    return q->real ? nb_stand_y(q->s, 0, o)[j] != base[j] : cimag(nb_stand_z(q->s, 0, o)[j]) != 0;
+    const double *y = q->real ? nb_stand_y(q->s, slot, o) : NULL;
+    const double _Complex *z = q->real ? NULL : nb_stand_z(q->s, slot, o);
+    for (int64_t j = first; j < first + n; j++)
+        if (q->real ? y[j] != base[j] : cimag(z[j]) != 0)
+            return true;
+    return false;
 }
 
-/* Takes out of `alive` the axes of output o along which something else than (bit, value) moved. */
-static unsigned survivors(const struct search *q, int o, const double *base, unsigned alive, int bit, int value)
+/* Something else than (bit, value) moved along this axis of output o. */
+static bool leaks(const struct search *q, int slot, int o, const double *base, int axis, int bit, int value)
 {
     const struct nb_shape *y = nb_stand_shape(q->s, o);
-    int64_t n = nb_count(y);
-    for (int64_t j = 0; j < n && alive; j++) {
-        if (!moved(q, o, base, j))
-            continue;
-        for (int k = 0; k < y->rank; k++)
-            if (alive >> k & 1 && (j / stride(y, k) % y->dim[k] >> bit & 1) != value)
-                alive &= ~(1u << k);
+    int64_t n = nb_count(y), step = stride(y, axis);
+    for (int64_t j = 0; j < n; j += step)
+        if ((j / step % y->dim[axis] >> bit & 1) != value && moved(q, slot, o, base, j, step))
+            return true;
+    return false;
+}
+
+static void one_test(void *context, int slot, int i)
+{
+    struct tests *t = context;
+    struct search *q = t->q;
+    struct nb_error *e = &q->error[slot];
+    int test = t->first + i, bit = test / 2, value = test % 2;
+    if (e->code)
+        return;
+    perturb(q, slot, t->axis, bit, value);
+    if (q->real ? nb_stand_real(q->s, slot, e) : nb_stand_complex(q->s, slot, e))
+        return;
+    const double *base = q->s->base;
+    for (int o = 0; o < q->s->nout; base += nb_count(nb_stand_shape(q->s, o)), o++) {
+        t->alive[test][o] = t->fits[o];
+        for (int k = 0; k < nb_stand_shape(q->s, o)->rank; k++)
+            if (t->fits[o] >> k & 1 && leaks(q, slot, o, base, k, bit, value))
+                t->alive[test][o] &= ~(1u << k);
     }
-    return alive;
+}
+
+/* Tests first..last-1; what is left of `alive` after them. */
+static int run_tests(struct tests *t, int first, int last, unsigned *alive, struct nb_error *e)
+{
+    t->first = first;
+    nb_team_run(one_test, t, last - first);
+    for (int i = 0; i < t->q->s->slots; i++)
+        if (t->q->error[i].code) {
+            *e = t->q->error[i];
+            return -1;
+        }
+    for (int i = first; i < last; i++)
+        for (int o = 0; o < t->q->s->nout; o++)
+            alive[o] &= t->alive[i][o];
+    return 0;
 }
 
 static unsigned same_size(const struct nb_shape *y, int64_t n, unsigned taken)
@@ -86,27 +128,24 @@ static bool all_alive(const unsigned *alive, int n)
     return true;
 }
 
-/* 1 if the axis is carried to an axis of each output, which stand in q->axis then; 0 if not; -1 on an error. */
+/* 1 if the axis is carried to an axis of each output, which stand in q->axis then; 0 if not; -1 on an error. The first
+ * test is most often enough to tell that it is not. */
 static int carried(struct search *q, int axis, const unsigned *taken, int row, struct nb_blocks *b, struct nb_error *e)
 {
+    struct tests t = {.q = q, .axis = axis};
     unsigned alive[8];
     int64_t n = q->shape->dim[axis];
+    int tests = 0;
+    while ((int64_t)1 << tests / 2 < n)
+        tests += 2;
     for (int o = 0; o < q->s->nout; o++)
-        alive[o] = same_size(nb_stand_shape(q->s, o), n, taken[o]);
-    bool fits = all_alive(alive, q->s->nout);
-    for (int t = 0; (int64_t)1 << t < n; t++)
-        for (int value = 0; value < 2; value++) {
-            if (!all_alive(alive, q->s->nout))
-                return b->leaks += fits, 0;
-            perturb(q, axis, t, value);
-            if (q->real ? nb_stand_real(q->s, 0, e) : nb_stand_complex(q->s, 0, e))
-                return -1;
-            const double *base = q->s->base;
-            for (int o = 0; o < q->s->nout; base += nb_count(nb_stand_shape(q->s, o)), o++)
-                alive[o] = survivors(q, o, base, alive[o], t, value);
-        }
+        alive[o] = t.fits[o] = same_size(nb_stand_shape(q->s, o), n, taken[o]);
     if (!all_alive(alive, q->s->nout))
-        return b->leaks += fits, 0;
+        return 0;
+    if (run_tests(&t, 0, 1, alive, e) || (all_alive(alive, q->s->nout) && run_tests(&t, 1, tests, alive, e)))
+        return -1;
+    if (!all_alive(alive, q->s->nout))
+        return b->leaks++, 0;
     for (int o = 0; o < q->s->nout; o++)
         q->axis[row][o] = first_of(alive[o]);
     return 1;
@@ -171,12 +210,16 @@ int nb_blocks_find(struct nb_stand *s, bool real, struct nb_seed seed, struct nb
     struct search q = {.s = s,
                        .shape = &s->at->plan->net.values.v[nb_stand_value(s->op, s->port)].shape,
                        .real = real,
-                       .stream = nb_stream_of(seed, "leaks")};
+                       .amount = nb_alloc(a, s->n, sizeof *q.amount, e),
+                       .error = nb_zalloc(a, (size_t)s->slots, sizeof *q.error, e)};
     const struct nb_shape *x = q.shape;
     bool use[NB_MAX_RANK] = {false}, rest[NB_MAX_RANK];
     unsigned taken[8] = {0};
     int list[NB_MAX_RANK], n = 0;
     *b = (struct nb_blocks){0};
+    if (!q.amount || !q.error)
+        return -1;
+    nb_draw_amounts(nb_stream_of(seed, "leaks"), 0, s->n, q.amount);
     for (int k = 0; k < x->rank && s->nout <= 8; k++) {
         int is = x->dim[k] > 1 ? carried(&q, k, taken, n, b, e) : 0;
         if (is < 0)
@@ -190,7 +233,8 @@ int nb_blocks_find(struct nb_stand *s, bool real, struct nb_seed seed, struct nb
     }
     for (int k = 0; k < x->rank; k++)
         rest[k] = !use[k];
-    nb_stand_reset(s, 0);
+    for (int i = 0; i < s->slots; i++)
+        nb_stand_reset(s, i);
     b->carried = n;
     b->name = name_of(x, use, n);
     b->base = offsets(x, use, &b->blocks, a, e);

@@ -5,52 +5,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROUNDING = 16 };
+enum { ROUNDING = 16, TOGETHER = 8 };
 
 /* ---- weighing: sums over the outputs of a block ---------------------------------------------------------------- */
 
-struct sums {
-    const struct nb_operand *p;
-    int64_t colour;
-    size_t width, blocks;
-    double *to; /* the record of block 0 */
-};
-
-/* to[b * width] += sum of u[j] v[j] over the outputs of block b. */
-static void add_products(const struct sums *s, const struct nb_out *o, double *to, const double *u, const double *v)
+/* Of a colour: for each set, then for each of NB_CERTAINTIES, a number per block. */
+static size_t record_size(const struct nb_operand *p)
 {
-    if (!o->inner) {
-        for (size_t j = 0; j < o->n; j++)
-            to[(size_t)o->block[j] * s->width] += u[j] * v[j];
-        return;
-    }
-    size_t inner = (size_t)o->inner, b = 0;
-    for (size_t j = 0; j < o->n; j += inner, b = b + 1 == s->blocks ? 0 : b + 1) {
-        double sum = 0;
-        for (size_t i = j; i < j + inner; i++)
-            sum += u[i] * v[i];
-        to[b * s->width] += sum;
-    }
-}
-
-/* The same with |u v|, with v^2, and the largest |v|. */
-static void add_sizes(const struct sums *s, const struct nb_out *o, const double *g, const double *own,
-                      const double *dy)
-{
-    const struct nb_operand *p = s->p;
-    double *to = s->to + p->sets;
-    for (size_t j = 0; j < o->n; j++) {
-        if (dy[j] == 0)
-            continue;
-        double *t = to + (size_t)o->block[j] * s->width, d = fabs(dy[j]), square = d * d;
-        t[NB_SUM_VAR] += square * o->var[j];
-        t[NB_SUM_TERMS] += square * o->terms[j];
-        t[NB_SUM_SLOPE] = d > t[NB_SUM_SLOPE] ? d : t[NB_SUM_SLOPE];
-        if (p->affine)
-            d = (2 * fabs(o->base[j]) + d * p->h) / p->h;
-        t[NB_SUM_BAR] += fabs(g[j]) * d;
-        t[NB_SUM_OWN] += fabs(own[j]) * d;
-    }
+    return ((size_t)p->sets + NB_CERTAINTIES) * (size_t)p->blocks.blocks;
 }
 
 /* The complex step is not small beside such a number. */
@@ -59,28 +21,35 @@ static bool is_tiny(double x)
     return x != 0 && fabs(x) < NB_STEP * 0x1p26;
 }
 
+/* NB_SIZE and NB_OWN_SIZE become bars. */
+static void set_bars(const struct nb_operand *p, int64_t c, double *size)
+{
+    int64_t blocks = p->blocks.blocks;
+    for (int64_t b = 0; b < 2 * blocks; b++)
+        size[b] = ROUNDING * DBL_EPSILON * size[b] + p->unseen[b];
+    for (int64_t b = 0; b < blocks && !p->affine; b++)
+        if (is_tiny(p->stand.point[nb_entry_of(p, c, b)]))
+            size[b] = size[blocks + b] = INFINITY;
+}
+
 static void weigh(const struct nb_operand *p, int slot, int64_t c, double *to)
 {
-    struct sums s = {p, c, nb_width(p), (size_t)p->blocks.blocks, to};
+    size_t blocks = (size_t)p->blocks.blocks;
     const double *dy = p->dy[slot];
-    memset(to, 0, s.blocks * s.width * sizeof *to);
-    for (int o = 0; o < p->stand.nout; dy += p->out[o].n, o++) {
-        for (int k = 0; k < p->sets; k++)
-            add_products(&s, &p->out[o], to + k, p->out[o].g[k], dy);
-        add_sizes(&s, &p->out[o], p->out[o].size, p->out[o].g[p->sets - 1], dy);
+    double *more = to + (size_t)p->sets * blocks;
+    memset(to, 0, record_size(p) * sizeof *to);
+    for (int i = 0; i < p->stand.nout; dy += p->out[i].n, i++) {
+        const struct nb_out *o = &p->out[i];
+        struct nb_certainty by = {o->size, o->g[p->sets - 1], o->var, o->terms, o->base, p->affine ? 2 / p->h : 0};
+        nb_weigh(&o->groups, (size_t)p->sets, o->g, o->range, dy, to);
+        nb_weigh_certainty(&o->groups, &by, dy, more);
     }
-    for (size_t b = 0; b < s.blocks; b++) {
-        double *t = to + b * s.width + (size_t)p->sets;
-        t[NB_SUM_BAR] = ROUNDING * DBL_EPSILON * t[NB_SUM_BAR] + p->unseen[0][b];
-        t[NB_SUM_OWN] = ROUNDING * DBL_EPSILON * t[NB_SUM_OWN] + p->unseen[1][b];
-        if (!p->affine && is_tiny(p->stand.point[nb_entry_of(p, c, (int64_t)b)]))
-            t[NB_SUM_BAR] = t[NB_SUM_OWN] = INFINITY;
-    }
+    set_bars(p, c, more);
 }
 
 /* ---- one colour ------------------------------------------------------------------------------------------------ */
 
-static int affine_colour(struct nb_operand *p, int slot, int64_t c, struct nb_error *e)
+static int step_affine(struct nb_operand *p, int slot, int64_t c, struct nb_error *e)
 {
     struct nb_stand *s = &p->stand;
     double *x = s->d[slot].x, *step = p->step[slot], *dy = p->dy[slot];
@@ -93,17 +62,12 @@ static int affine_colour(struct nb_operand *p, int slot, int64_t c, struct nb_er
     int bad = nb_stand_real(s, slot, e);
     for (int64_t b = 0; b < p->blocks.blocks; b++)
         x[nb_entry_of(p, c, b)] = s->point[nb_entry_of(p, c, b)];
-    for (int o = 0; o < s->nout && !bad; dy += p->out[o].n, o++) {
-        const double *y = nb_stand_y(s, slot, o), *base = p->out[o].base;
-        const int32_t *block = p->out[o].block;
-        for (size_t j = 0; j < p->out[o].n; j++)
-            dy[j] = (y[j] - base[j]) * step[block[j]];
-    }
-    if (!bad)
-        weigh(p, slot, c, nb_record(p, c, 0));
+    for (int o = 0; o < s->nout && !bad; dy += p->out[o].n, o++)
+        nb_weigh_differences(&p->out[o].groups, nb_stand_y(s, slot, o), p->out[o].base, step, dy);
     return bad;
 }
 
+/* only: this block alone, or -1 */
 static int step_complex(struct nb_operand *p, int slot, int64_t c, int64_t only, struct nb_error *e)
 {
     struct nb_stand *s = &p->stand;
@@ -115,28 +79,21 @@ static int step_complex(struct nb_operand *p, int slot, int64_t c, int64_t only,
     int bad = nb_stand_complex(s, slot, e);
     for (int64_t b = 0; b < p->blocks.blocks; b++)
         x[nb_entry_of(p, c, b)] = s->point[nb_entry_of(p, c, b)];
-    for (int o = 0; o < s->nout && !bad; dy += p->out[o].n, o++) {
-        const double _Complex *y = nb_stand_z(s, slot, o);
-        for (size_t j = 0; j < p->out[o].n; j++)
-            dy[j] = cimag(y[j]) / NB_STEP;
-    }
+    for (int o = 0; o < s->nout && !bad; dy += p->out[o].n, o++)
+        nb_weigh_imaginary(p->out[o].n, nb_stand_z(s, slot, o), 1 / NB_STEP, dy);
     return bad;
 }
 
-int nb_complex_colour(struct nb_operand *p, int slot, int64_t c, int64_t only, struct nb_error *e)
+int nb_complex_entry(struct nb_operand *p, int set, int64_t c, int64_t b, double *number, struct nb_error *e)
 {
-    if (step_complex(p, slot, c, only, e))
+    const double *dy = p->dy[0];
+    *number = 0;
+    if (step_complex(p, 0, c, b, e))
         return -1;
-    if (only < 0) {
-        weigh(p, slot, c, nb_record(p, c, 0));
-        return 0;
-    }
-    size_t n = (size_t)p->blocks.blocks * nb_width(p);
-    double *all = nb_alloc(p->arena, n, sizeof *all, e);
-    if (!all)
-        return -1;
-    weigh(p, slot, c, all);
-    memcpy(nb_record(p, c, only), all + (size_t)only * nb_width(p), nb_width(p) * sizeof *all);
+    for (int o = 0; o < p->stand.nout; dy += p->out[o].n, o++)
+        for (size_t j = 0; j < p->out[o].n; j++)
+            if (p->out[o].groups.of[j] == b && p->out[o].g[set][j] != 0)
+                *number += p->out[o].g[set][j] * dy[j];
     return 0;
 }
 
@@ -144,23 +101,47 @@ int nb_complex_colour(struct nb_operand *p, int slot, int64_t c, int64_t only, s
 
 struct batch {
     struct nb_operand *p;
-    int64_t first;
+    int64_t first, n, together; /* colours; so many are a part */
+    double *record;             /* of each */
+    bool recalled;              /* it is there already */
 };
 
-static void one_colour(void *context, int slot, int i)
+/* From records to where the numbers are wanted. Neighbouring colours are often neighbouring entries: together they fill
+ * lines of memory. */
+static void take(const struct batch *t, int64_t first, int64_t last)
 {
-    struct batch *b = context;
-    struct nb_error *e = &b->p->error[slot];
-    if (e->code)
-        return;
-    int64_t c = b->first + i;
-    if (b->p->affine)
-        affine_colour(b->p, slot, c, e);
-    else
-        nb_complex_colour(b->p, slot, c, -1, e);
+    struct nb_operand *p = t->p;
+    size_t blocks = (size_t)p->blocks.blocks, size = record_size(p);
+    const double *record = t->record + (size_t)(first - t->first) * size;
+    for (int k = 0; k < p->w->sets; k++)
+        for (size_t b = 0; b < blocks; b++) {
+            const double *from = record + (size_t)k * blocks + b;
+            double *to = p->gradient[k] + p->blocks.base[b];
+            for (int64_t c = first; c < last; c++, from += size)
+                to[p->blocks.offset[c]] = *from;
+        }
+    for (int64_t c = first; c < last; c++, record += size) {
+        memcpy(nb_kept(p, NB_FIRST, c), record, blocks * sizeof *record);
+        memcpy(nb_kept(p, NB_OWN, c), record + (size_t)(p->sets - 1) * blocks,
+               (1 + NB_CERTAINTIES) * blocks * sizeof *record);
+    }
 }
 
-static int first_error(const struct nb_operand *p, struct nb_error *e)
+static void some_colours(void *context, int slot, int i)
+{
+    struct batch *t = context;
+    struct nb_operand *p = t->p;
+    struct nb_error *e = &p->error[slot];
+    int64_t first = t->first + i * t->together, last = first + t->together;
+    last = last < t->first + t->n ? last : t->first + t->n;
+    for (int64_t c = first; c < last && !t->recalled && !e->code; c++)
+        if (!(p->affine ? step_affine(p, slot, c, e) : step_complex(p, slot, c, -1, e)))
+            weigh(p, slot, c, t->record + (size_t)(c - t->first) * record_size(p));
+    if (!e->code)
+        take(t, first, last);
+}
+
+int nb_operand_error(const struct nb_operand *p, struct nb_error *e)
 {
     for (int i = 0; i < p->stand.slots; i++)
         if (p->error[i].code) {
@@ -170,27 +151,37 @@ static int first_error(const struct nb_operand *p, struct nb_error *e)
     return 0;
 }
 
-/* About a fifth of a second of work, and a number that depends on the request alone. */
+/* About a fifth of a second of work and a few megabytes, and a number that depends on the request alone. */
 static int64_t colours_at_once(const struct nb_operand *p)
 {
-    double n = 1e9 / (1 + (double)p->stand.total + (double)p->stand.n) / 16;
-    return n < 8 ? 8 : n > 4096 ? 4096 : (int64_t)n;
+    double work = 1e9 / (1 + (double)p->stand.total + (double)p->stand.n) / 16;
+    double n = fmin(work, 0x1p21 / (double)(record_size(p) * sizeof(double)));
+    return n < TOGETHER ? TOGETHER : n > 4096 ? 4096 : (int64_t)n / TOGETHER * TOGETHER;
+}
+
+/* Parts of some ten microseconds and more. */
+static int64_t together(const struct nb_operand *p)
+{
+    double n = 1e6 / p->cost;
+    return n < 1 ? 1 : n < TOGETHER ? (int64_t)n : n > 64 ? 64 : (int64_t)n / TOGETHER * TOGETHER;
 }
 
 int nb_colours(struct nb_operand *p, struct nb_error *e)
 {
     int64_t all = p->blocks.colours, at_once = colours_at_once(p);
-    size_t row = (size_t)p->blocks.blocks * nb_width(p) * sizeof(double);
-    for (int64_t c = 0; c < all; c += at_once) {
-        int64_t n = all - c < at_once ? all - c : at_once;
-        struct batch b = {p, c};
-        bool there = nb_chunk_recall(p->w->chunks, nb_record(p, c, 0), row * (size_t)n);
-        if (!there)
-            nb_team_run(one_colour, &b, (int)n);
-        else
-            *(p->affine ? p->stand.reals : p->stand.complexes) += n;
-        if (first_error(p, e) ||
-            nb_chunk_done(p->w->chunks, nb_record(p, c, 0), row * (size_t)n, n * p->blocks.blocks, 0, e))
+    size_t size = record_size(p);
+    struct batch t = {.p = p, .together = together(p)};
+    at_once = at_once < all ? at_once : all;
+    if (!(t.record = nb_alloc(p->arena, size * (size_t)at_once, sizeof *t.record, e)))
+        return -1;
+    for (; t.first < all; t.first += at_once) {
+        t.n = all - t.first < at_once ? all - t.first : at_once;
+        size_t bytes = size * (size_t)t.n * sizeof *t.record;
+        t.recalled = nb_chunk_recall(p->w->chunks, t.record, bytes);
+        if (t.recalled)
+            *(p->affine ? p->stand.reals : p->stand.complexes) += t.n;
+        nb_team_run(some_colours, &t, (int)((t.n + t.together - 1) / t.together));
+        if (nb_operand_error(p, e) || nb_chunk_done(p->w->chunks, t.record, bytes, t.n * p->blocks.blocks, 0, e))
             return -1;
     }
     return 0;
@@ -229,8 +220,7 @@ static int bends(struct nb_operand *p, int round, bool *does, struct nb_error *e
             return -1;
     if (!v || !size)
         return -1;
-    for (size_t i = 0; i < s->n; i++)
-        v[i] = 2 * nb_uniform(stream, (uint64_t)round << 40 | i) - 1;
+    nb_draw_amounts(stream, (uint64_t)round << 40, s->n, v);
     for (int k = 0; k < 3; k++)
         if (along(p, v, t[k], y[k], size, e))
             return -1;

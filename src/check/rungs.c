@@ -34,7 +34,7 @@ struct slot {
 };
 struct rungs {
     struct nb_operand *p;
-    int set; /* that is compared: the only one, or the node's own */
+    int set, kept, bar; /* that is compared: the only one, or the node's own; where its numbers and bars are */
     struct slot *slot;
     struct result *result;    /* per colour */
     unsigned char *suspect;   /* per entry, by colour and block */
@@ -88,18 +88,20 @@ static void add_outputs(struct rungs *r, int slot)
         const double *minus = nb_stand_y(&p->stand, slot, o);
         const struct nb_out *out = &p->out[o];
         for (size_t j = 0; j < out->n; j++) {
-            struct ladder *l = &ladders[out->block[j]];
+            struct ladder *l = &ladders[out->groups.of[j]];
             if (!l->done && l->still)
                 add_steep(out, j, out->g[r->set][j], plus[j], minus[j], l);
             if (l->done)
                 continue;
             double dy = (plus[j] - minus[j]) / step_of(l), g = out->g[r->set][j];
+            l->near.moved |= plus[j] != minus[j];
+            if (g == 0) /* nobody asks, not even if it is infinite */
+                continue;
             double size = fabs(out->base[j]) + fabs(dy * l->x) + l->slope * l->reach;
             size = fmax(size, out->noise[j] / DBL_EPSILON);
             l->near.hidden += fabs(g) * size;
             if (plus[j] == minus[j])
                 continue;
-            l->near.moved = true;
             l->near.value += g * dy;
             l->near.rounding += fabs(g) * size;
         }
@@ -175,7 +177,7 @@ static void set_up(struct rungs *r, int slot, int64_t c, int64_t only, int halve
                                              .x = x,
                                              .h = ldexp(exp2(floor(log2(size))), -10 - halved),
                                              .done = only >= 0 && b != only,
-                                             .still = nb_record(p, c, b)[p->sets + NB_SUM_SLOPE] == 0};
+                                             .still = nb_kept(p, NB_SLOPE, c)[b] == 0};
     }
 }
 
@@ -204,19 +206,18 @@ static int climb_all(struct rungs *r, int slot, int64_t c, int64_t only, int hal
 /* ---- a colour, compared with the complex step ------------------------------------------------------------------ */
 
 /* Where numbers end there is nothing to compare. */
-static double gap_of(const double *record, int sets, int set, const struct ladder *l, bool *agrees)
+static double gap_of(const struct rungs *r, int64_t c, int64_t b, const struct ladder *l, bool *agrees)
 {
-    double n = record[set], d = fabs(n - l->value), m = fmax(fabs(n), fabs(l->value));
-    *agrees = d <= record[sets + (set ? NB_SUM_OWN : NB_SUM_BAR)] + l->bar + AGREE * m || !isfinite(d);
+    double n = nb_kept(r->p, r->kept, c)[b], d = fabs(n - l->value), m = fmax(fabs(n), fabs(l->value));
+    *agrees = d <= nb_kept(r->p, r->bar, c)[b] + l->bar + AGREE * m || !isfinite(d);
     return m > 0 && isfinite(d) ? d / m : 0;
 }
 
 /* The complex step finds exactly nothing, but differences move: zero within their bar, made of what they see. */
-static void settle(const struct rungs *r, const struct ladder *l, double *record)
+static void settle(const struct rungs *r, int64_t c, int64_t b, const struct ladder *l)
 {
-    double bar = l->bar * l->terms / l->steep;
-    record[r->p->sets + NB_SUM_BAR] += bar;
-    record[r->p->sets + NB_SUM_TERMS] += l->terms * l->terms;
+    nb_kept(r->p, NB_BAR, c)[b] += l->bar * l->terms / l->steep;
+    nb_kept(r->p, NB_TERMS, c)[b] += l->terms * l->terms;
 }
 
 static void compare(struct rungs *r, int slot, int64_t c, struct result *to)
@@ -227,8 +228,8 @@ static void compare(struct rungs *r, int slot, int64_t c, struct result *to)
         if (!l->found)
             continue;
         if (l->still && l->steep > 0)
-            settle(r, l, nb_record(r->p, c, b));
-        double gap = gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, &agrees);
+            settle(r, c, b, l);
+        double gap = gap_of(r, c, b, l, &agrees);
         to->compared++;
         to->agree += agrees;
         to->suspects += !agrees;
@@ -253,33 +254,35 @@ static void one_colour(void *context, int slot, int i)
 
 /* ---- an entry at which they differ ----------------------------------------------------------------------------- */
 
-/* The complex step at this entry with the operand moved by units in the last place: how its number scatters. */
+/* The complex step at this entry, when the entry is moved there. */
+static int number_at(struct rungs *r, int64_t c, int64_t b, double to, double *number, struct nb_error *e)
+{
+    struct nb_stand *s = &r->p->stand;
+    int64_t i = nb_entry_of(r->p, c, b);
+    double x = s->point[i];
+    s->point[i] = to;
+    nb_stand_reset(s, 0);
+    int bad = nb_complex_entry(r->p, r->set, c, b, number, e);
+    s->point[i] = x;
+    nb_stand_reset(s, 0);
+    return bad;
+}
+
+/* How its number scatters when the entry moves by units in the last place. */
 static int widen(struct rungs *r, int64_t c, int64_t b, struct nb_error *e)
 {
     struct nb_operand *p = r->p;
-    double *record = nb_record(p, c, b), scatter = 0;
-    size_t width = nb_width(p);
-    double *keep = nb_alloc(p->arena, width, sizeof *keep, e);
-    if (!keep)
-        return -1;
-    memcpy(keep, record, width * sizeof *keep);
+    double x = p->stand.point[nb_entry_of(p, c, b)], scatter = 0;
     for (int k = 0; k < JIGGLES; k++) {
-        double *point = p->stand.point, x = point[nb_entry_of(p, c, b)];
-        double moved = x;
+        double to = x, number;
         for (int u = 0; u <= k / 2; u++)
-            moved = nextafter(moved, k & 1 ? INFINITY : -INFINITY);
-        point[nb_entry_of(p, c, b)] = moved;
-        nb_stand_reset(&p->stand, 0);
-        int bad = nb_complex_colour(p, 0, c, b, e);
-        point[nb_entry_of(p, c, b)] = x;
-        if (bad)
+            to = nextafter(to, k & 1 ? INFINITY : -INFINITY);
+        if (number_at(r, c, b, to, &number, e))
             return -1;
-        scatter = fmax(scatter, fabs(record[r->set] - keep[r->set]));
+        scatter = fmax(scatter, fabs(number - nb_kept(p, r->kept, c)[b]));
     }
-    nb_stand_reset(&p->stand, 0);
-    memcpy(record, keep, width * sizeof *keep);
-    record[p->sets + NB_SUM_BAR] += 8 * scatter;
-    record[p->sets + NB_SUM_OWN] += 8 * scatter;
+    nb_kept(p, NB_BAR, c)[b] += 8 * scatter;
+    nb_kept(p, NB_OWN_BAR, c)[b] += 8 * scatter;
     return 0;
 }
 
@@ -287,28 +290,24 @@ static int widen(struct rungs *r, int64_t c, int64_t b, struct nb_error *e)
 static int explained_by_kink(struct rungs *r, int64_t c, int64_t b, const struct ladder *l, bool *is,
                              struct nb_error *e)
 {
-    struct nb_operand *p = r->p;
-    int64_t i = nb_entry_of(p, c, b);
-    double *record = nb_record(p, c, b), slope[2], x = p->stand.point[i];
-    size_t width = nb_width(p);
-    double *keep = nb_alloc(p->arena, width, sizeof *keep, e);
-    if (!keep)
+    double x = r->p->stand.point[nb_entry_of(r->p, c, b)], hair = 0x1p-40 * fmax(1, fabs(x)), left, right;
+    if (number_at(r, c, b, x - hair, &left, e) || number_at(r, c, b, x + hair, &right, e))
         return -1;
-    memcpy(keep, record, width * sizeof *keep);
-    for (int side = 0; side < 2; side++) {
-        p->stand.point[i] = x + (side ? 1 : -1) * 0x1p-40 * fmax(1, fabs(x));
-        nb_stand_reset(&p->stand, 0);
-        int bad = nb_complex_colour(p, 0, c, b, e);
-        p->stand.point[i] = x;
-        if (bad)
-            return -1;
-        slope[side] = record[r->set];
-    }
-    nb_stand_reset(&p->stand, 0);
-    memcpy(record, keep, width * sizeof *keep);
-    double low = fmin(slope[0], slope[1]), high = fmax(slope[0], slope[1]), slack = l->bar + 1e-6 * (high - low);
+    double low = fmin(left, right), high = fmax(left, right), slack = l->bar + 1e-6 * (high - low);
     *is = high - low > 1e-6 * fmax(fabs(low), fabs(high)) && l->value >= low - slack && l->value <= high + slack;
     return 0;
+}
+
+/* The largest slope of the outputs of a block that the last complex step found. */
+static double slope_of(const struct nb_operand *p, int64_t b)
+{
+    const double *dy = p->dy[0];
+    double slope = 0;
+    for (int o = 0; o < p->stand.nout; dy += p->out[o].n, o++)
+        for (size_t j = 0; j < p->out[o].n; j++)
+            if (p->out[o].groups.of[j] == b && isfinite(dy[j]))
+                slope = fmax(slope, fabs(dy[j]));
+    return slope;
 }
 
 /* The largest slope of an output by this entry at x/4, x/16, x/64: where it is small at the point, terms that cancel
@@ -317,25 +316,21 @@ static int companion_slope(struct rungs *r, int64_t c, int64_t b, double *slope,
 {
     struct nb_operand *p = r->p;
     struct nb_stand *s = &p->stand;
-    double *record = nb_record(p, c, b), *point = s->point;
-    size_t width = nb_width(p);
-    double *keep = nb_alloc(p->arena, width, sizeof *keep, e), *moved = nb_alloc(p->arena, s->n, sizeof *moved, e);
-    if (!keep || !moved)
+    double *point = s->point, *moved = nb_alloc(p->arena, s->n, sizeof *moved, e), number;
+    if (!moved)
         return -1;
-    memcpy(keep, record, width * sizeof *keep);
-    *slope = keep[p->sets + NB_SUM_SLOPE];
+    *slope = nb_kept(p, NB_SLOPE, c)[b];
     s->point = moved;
     int bad = 0;
     for (double scale = 0.25; scale > 0.01 && !bad; scale /= 4) {
         for (size_t i = 0; i < s->n; i++)
             moved[i] = point[i] * scale;
         nb_stand_reset(s, 0);
-        bad = nb_complex_colour(p, 0, c, b, e);
-        *slope = isfinite(record[p->sets + NB_SUM_SLOPE]) ? fmax(*slope, record[p->sets + NB_SUM_SLOPE]) : *slope;
+        bad = nb_complex_entry(p, r->set, c, b, &number, e);
+        *slope = bad ? *slope : fmax(*slope, slope_of(p, b));
     }
     s->point = point;
     nb_stand_reset(s, 0);
-    memcpy(record, keep, width * sizeof *keep);
     return bad;
 }
 
@@ -344,14 +339,14 @@ static int count_unmoved(struct rungs *r, int64_t c, int64_t b, struct ladder *l
 {
     struct nb_operand *p = r->p;
     const double *plus = r->slot[0].plus, *dy = p->dy[0];
-    double sum = 0, slope;
-    if (companion_slope(r, c, b, &slope, e) || nb_complex_colour(p, 0, c, b, e))
+    double sum = 0, slope, number;
+    if (companion_slope(r, c, b, &slope, e) || nb_complex_entry(p, r->set, c, b, &number, e))
         return -1;
     for (int o = 0; o < p->stand.nout; plus += p->out[o].n, dy += p->out[o].n, o++) {
         const double *minus = nb_stand_y(&p->stand, 0, o);
         const struct nb_out *out = &p->out[o];
         for (size_t j = 0; j < out->n; j++)
-            if (out->block[j] == b && dy[j] != 0 && plus[j] == minus[j])
+            if (out->groups.of[j] == b && dy[j] != 0 && plus[j] == minus[j])
                 sum +=
                     fabs(out->g[r->set][j]) * fmax(fabs(out->base[j]) + slope * l->reach, out->noise[j] / DBL_EPSILON);
     }
@@ -374,8 +369,8 @@ static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, stru
             return -1;
         if (!l->found)
             continue;
-        gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, &now);
-        gap = halved ? gap : fabs(nb_record(r->p, c, b)[r->set] - l->value);
+        gap_of(r, c, b, l, &now);
+        gap = halved ? gap : fabs(nb_kept(r->p, r->kept, c)[b] - l->value);
         high = fmax(high, l->value - l->bar);
         low = fmin(low, l->value + l->bar);
         *agrees = (now && (!halved || l->bar <= gap / 4)) || high > low;
@@ -396,7 +391,7 @@ static int examine(struct rungs *r, int64_t c, int64_t b, bool *fault, struct nb
         return 0;
     if (widen(r, c, b, e))
         return -1;
-    gap_of(nb_record(r->p, c, b), r->p->sets, r->set, l, &agrees);
+    gap_of(r, c, b, l, &agrees);
     if (!agrees && explained_by_kink(r, c, b, l, &kink, e))
         return -1;
     *fault = !agrees && !kink;
@@ -420,8 +415,8 @@ static int examine_all(struct rungs *r, int64_t suspects, struct nb_error *e)
             p->w->fault = nb_sprintf(
                 p->w->arena, e, "%s, %s[%lld]: the complex step gives %.17g (bar %.2g), differences %.17g (bar %.2g)",
                 p->stand.op->node, p->port, (long long)nb_entry_of(p, k / p->blocks.blocks, k % p->blocks.blocks),
-                nb_record(p, k / p->blocks.blocks, k % p->blocks.blocks)[0],
-                nb_record(p, k / p->blocks.blocks, k % p->blocks.blocks)[p->sets + NB_SUM_BAR],
+                nb_kept(p, r->kept, k / p->blocks.blocks)[k % p->blocks.blocks],
+                nb_kept(p, r->bar, k / p->blocks.blocks)[k % p->blocks.blocks],
                 r->slot[0].l[k % p->blocks.blocks].value, r->slot[0].l[k % p->blocks.blocks].bar);
         }
     }
@@ -434,7 +429,9 @@ static int new_rungs(struct rungs *r, struct nb_operand *p, struct nb_error *e)
 {
     struct nb_arena *a = p->arena;
     int64_t blocks = p->blocks.blocks, colours = p->blocks.colours;
-    *r = (struct rungs){.p = p, .set = p->w->sets > 1 ? p->sets - 1 : 0};
+    bool own = p->w->sets > 1;
+    *r = (struct rungs){
+        .p = p, .set = own ? p->sets - 1 : 0, .kept = own ? NB_OWN : NB_FIRST, .bar = own ? NB_OWN_BAR : NB_BAR};
     r->slot = nb_zalloc(a, (size_t)p->stand.slots, sizeof *r->slot, e);
     r->result = nb_zalloc(a, (size_t)colours, sizeof *r->result, e);
     r->suspect = nb_zalloc(a, (size_t)(colours * blocks), 1, e);
@@ -450,7 +447,7 @@ static int new_rungs(struct rungs *r, struct nb_operand *p, struct nb_error *e)
     }
     for (int64_t c = 0; c < colours; c++)
         for (int64_t b = 0; b < blocks; b++) {
-            r->slope[b] = fmax(r->slope[b], nb_record(p, c, b)[p->sets + NB_SUM_SLOPE]);
+            r->slope[b] = fmax(r->slope[b], nb_kept(p, NB_SLOPE, c)[b]);
             r->reach[b] += fabs(p->stand.point[nb_entry_of(p, c, b)]);
         }
     return 0;
@@ -469,7 +466,8 @@ static void meet_companions(struct rungs *r)
         int bad = nb_stand_complex(s, 0, &refused);
         for (int o = 0; o < s->nout && !bad; o++)
             for (size_t j = 0; j < r->p->out[o].n; j++) {
-                double dy = fabs(cimag(nb_stand_z(s, 0, o)[j])) / NB_STEP, *slope = &r->slope[r->p->out[o].block[j]];
+                double dy = fabs(cimag(nb_stand_z(s, 0, o)[j])) / NB_STEP,
+                       *slope = &r->slope[r->p->out[o].groups.of[j]];
                 *slope = isfinite(dy) ? fmax(*slope, dy) : *slope;
             }
     }
@@ -483,16 +481,6 @@ static void add_result(struct nb_facts *f, const struct result *t)
     f->halvings = t->halvings > f->halvings ? t->halvings : f->halvings;
     f->h_high = fmax(f->h_high, t->h_high);
     f->h_low = t->compared && (f->h_low == 0 || t->h < f->h_low) ? t->h : f->h_low;
-}
-
-static int first_error(const struct nb_operand *p, struct nb_error *e)
-{
-    for (int i = 0; i < p->stand.slots; i++)
-        if (p->error[i].code) {
-            *e = p->error[i];
-            return -1;
-        }
-    return 0;
 }
 
 int nb_rungs(struct nb_operand *p, struct nb_error *e)
@@ -511,7 +499,7 @@ int nb_rungs(struct nb_operand *p, struct nb_error *e)
         int64_t n = colours - c < at_once ? colours - c : at_once;
         r.first = c;
         nb_team_run(one_colour, &r, (int)n);
-        if (first_error(p, e) || nb_chunk_done(p->w->chunks, NULL, 0, 0, 0, e))
+        if (nb_operand_error(p, e) || nb_chunk_done(p->w->chunks, NULL, 0, 0, 0, e))
             return -1;
         for (int64_t i = c; i < c + n; i++) {
             add_result(p->w->facts, &r.result[i]);

@@ -24,23 +24,13 @@ static double *row_of(const struct signs *g, int round, int64_t b)
     return g->sum + ((size_t)round * (size_t)g->p->blocks.blocks + (size_t)b) * ((size_t)g->p->sets + 3);
 }
 
-static void draw_signs(const struct signs *g, int round, double *v)
-{
-    struct nb_stream s = nb_stream_of(g->p->w->seed, "signs");
-    for (size_t i = 0; i < g->p->stand.n; i += 64) {
-        uint64_t word = nb_word(s, (uint64_t)round << 40 | i >> 6);
-        for (size_t j = i; j < g->p->stand.n && j < i + 64; j++, word >>= 1)
-            v[j] = word & 1 ? 1 : -1;
-    }
-}
-
 static int answer(struct signs *g, int slot, int round, struct nb_error *e)
 {
     struct nb_operand *p = g->p;
     struct nb_stand *s = &p->stand;
     double *dy = p->dy[slot], *x = s->d[slot].x, *v = g->v[slot];
-    double _Complex *z = s->z[slot].x;
-    draw_signs(g, round, v);
+    double _Complex *z = p->affine ? NULL : s->z[slot].x;
+    nb_draw_signs(nb_stream_of(p->w->seed, "signs"), (uint64_t)round << 40, s->n, v);
     for (size_t i = 0; i < s->n; i++) {
         if (p->affine)
             x[i] = s->point[i] + v[i] * p->h;
@@ -63,7 +53,7 @@ static void add_up(struct signs *g, int slot, int round)
     for (int o = 0; o < p->stand.nout; dy += p->out[o].n, o++) {
         const struct nb_out *out = &p->out[o];
         for (size_t j = 0; j < out->n; j++) {
-            double *row = row_of(g, round, out->block[j]), *more = row + p->sets, d = fabs(dy[j]);
+            double *row = row_of(g, round, out->groups.of[j]), *more = row + p->sets, d = fabs(dy[j]);
             double g2 = 0;
             for (int k = 0; k < p->sets; k++) {
                 row[k] += out->g[k][j] * dy[j];
@@ -130,13 +120,12 @@ static void record(struct signs *g)
             terms += more[2] * share;
         }
         for (int64_t c = 0; c < p->blocks.colours; c++) {
-            double *to = nb_record(p, c, b);
             int64_t i = nb_entry_of(p, c, b);
-            for (int k = 0; k < p->sets; k++)
-                to[k] = g->claim[k][i];
-            to[p->sets + NB_SUM_BAR] = to[p->sets + NB_SUM_OWN] = 2 * ROUNDING * DBL_EPSILON * size;
-            to[p->sets + NB_SUM_VAR] = var;
-            to[p->sets + NB_SUM_TERMS] = fmax(terms, to[0] * to[0]);
+            for (int k = 0; k < p->w->sets; k++)
+                p->gradient[k][i] = g->claim[k][i];
+            nb_kept(p, NB_BAR, c)[b] = 2 * ROUNDING * DBL_EPSILON * size;
+            nb_kept(p, NB_VAR, c)[b] = var;
+            nb_kept(p, NB_TERMS, c)[b] = fmax(terms, g->claim[0][i] * g->claim[0][i]);
         }
     }
 }
@@ -175,11 +164,8 @@ int nb_signs(struct nb_operand *p, bool *proved, struct nb_error *e)
     if (!g.claim || !g.sum || !g.v || claims(&g, e))
         return -1;
     nb_team_run(one_round, &g, ROUNDS);
-    for (int i = 0; i < p->stand.slots; i++)
-        if (p->error[i].code) {
-            *e = p->error[i];
-            return -1;
-        }
+    if (nb_operand_error(p, e))
+        return -1;
     for (int i = 0; i < p->stand.slots; i++)
         nb_stand_reset(&p->stand, i);
     if ((*proved = holds(&g)))

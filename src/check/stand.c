@@ -71,7 +71,8 @@ static int new_try(const struct nb_stand *s, enum nb_dtype build, const struct n
 void nb_stand_reset(struct nb_stand *s, int slot)
 {
     memcpy(s->d[slot].x, s->point, s->n * sizeof(double));
-    nb_convert(NB_C128, s->z[slot].x, NB_F64, s->point, s->n);
+    if (s->z)
+        nb_convert(NB_C128, s->z[slot].x, NB_F64, s->point, s->n);
 }
 
 int nb_stand_real(struct nb_stand *s, int slot, struct nb_error *e)
@@ -101,11 +102,24 @@ static int new_base(struct nb_stand *s, struct nb_arena *a, struct nb_error *e)
     return 0;
 }
 
+static int new_tries(struct nb_stand *s, enum nb_dtype build, struct nb_try **t, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_tensor *shared = nb_small(a, (size_t)(s->op->nin + s->op->nw) + 1, sizeof *shared, e);
+    struct nb_try *new = nb_zalloc(a, (size_t)s->slots, sizeof *new, e);
+    if (!shared || !new || operands(s, build, shared, a, e))
+        return -1;
+    for (int i = 0; i < s->slots; i++)
+        if (new_try(s, build, shared, &new[i], a, e))
+            return -1;
+    *t = new;
+    for (int i = 0; i < s->slots; i++)
+        nb_stand_reset(s, i);
+    return 0;
+}
+
 int nb_stand_new(const struct nb_session *at, const struct nb_op *op, int port, int nout, const int *out, int slots,
                  struct nb_arena *a, struct nb_stand *s, struct nb_error *e)
 {
-    size_t ports = (size_t)(op->nin + op->nw);
-    struct nb_tensor *d = nb_small(a, ports + 1, sizeof *d, e), *z = nb_small(a, ports + 1, sizeof *z, e);
     *s = (struct nb_stand){.op = op,
                            .in_double = nb_op_module(op, NB_F64),
                            .in_complex = nb_op_module(op, NB_C128),
@@ -116,19 +130,14 @@ int nb_stand_new(const struct nb_session *at, const struct nb_op *op, int port, 
                            .point = at->data[nb_stand_value(op, port)],
                            .nout = nout,
                            .out = out};
-    s->d = nb_zalloc(a, (size_t)slots, sizeof *s->d, e);
-    s->z = nb_zalloc(a, (size_t)slots, sizeof *s->z, e);
     s->reals = nb_zalloc(a, (size_t)slots, sizeof *s->reals, e);
     s->complexes = nb_zalloc(a, (size_t)slots, sizeof *s->complexes, e);
-    if (!d || !z || !s->d || !s->z || !s->reals || !s->complexes || operands(s, NB_F64, d, a, e) ||
-        operands(s, NB_C128, z, a, e))
-        return -1;
-    for (int i = 0; i < slots; i++) {
-        if (new_try(s, NB_F64, d, &s->d[i], a, e) || new_try(s, NB_C128, z, &s->z[i], a, e))
-            return -1;
-        nb_stand_reset(s, i);
-    }
-    return new_base(s, a, e);
+    return !s->reals || !s->complexes || new_tries(s, NB_F64, &s->d, a, e) || new_base(s, a, e) ? -1 : 0;
+}
+
+int nb_stand_add_complex(struct nb_stand *s, struct nb_arena *a, struct nb_error *e)
+{
+    return new_tries(s, NB_C128, &s->z, a, e);
 }
 
 static void stir_outputs(struct nb_stand *s, uint64_t stir)
@@ -136,7 +145,8 @@ static void stir_outputs(struct nb_stand *s, uint64_t stir)
     const struct nb_call *c = &s->d[0].call;
     for (int i = 0; i < c->nout; i++)
         if (c->out[i].dtype == NB_F64)
-            nb_stir(c->out[i].data, (size_t)nb_count(&c->out[i].shape), (struct nb_stream){stir, (uint64_t)i});
+            nb_stir((struct nb_stream){stir, (uint64_t)i}, 0, (size_t)nb_count(&c->out[i].shape), c->out[i].data,
+                    c->out[i].data);
 }
 
 int nb_stand_backward(struct nb_stand *s, void *const *cotangent, double *gradient, struct nb_error *e)
@@ -150,7 +160,7 @@ int nb_stand_stirred(struct nb_stand *s, void *const *cotangent, uint64_t stir, 
     struct nb_tensor *gout = s->d[0].rows + c.nin + c.nw + c.nout, *gin = gout + c.nout;
     nb_stand_reset(s, 0);
     if (stir)
-        nb_stir(s->d[0].x, s->n, (struct nb_stream){stir, UINT64_MAX});
+        nb_stir((struct nb_stream){stir, UINT64_MAX}, 0, s->n, s->d[0].x, s->d[0].x);
     if (nb_stand_real(s, 0, e))
         return -1;
     if (stir)

@@ -27,15 +27,17 @@ struct nb_stand {
     double *point; /* its values */
     int nout;      /* real outputs to which a gradient arrives */
     const int *out;
-    size_t total; /* entries of these outputs together */
-    double *base; /* the outputs at the point, one after the other */
-    struct nb_try *d, *z;
+    size_t total;               /* entries of these outputs together */
+    double *base;               /* the outputs at the point, one after the other */
+    struct nb_try *d, *z;       /* per slot; z NULL: none yet */
     int64_t *reals, *complexes; /* evaluations, per slot */
 };
 
 /* The operand of this number. `out` (indices into op->out) are the outputs looked at. */
 int nb_stand_new(const struct nb_session *at, const struct nb_op *op, int port, int nout, const int *out, int slots,
                  struct nb_arena *a, struct nb_stand *s, struct nb_error *e);
+/* And in complex. */
+int nb_stand_add_complex(struct nb_stand *s, struct nb_arena *a, struct nb_error *e);
 int nb_stand_value(const struct nb_op *op, int port); /* the value an operand is; -1: absent */
 /* Evaluates with the operand as it stands in slot (d[slot].x or z[slot].x). */
 int nb_stand_real(struct nb_stand *s, int slot, struct nb_error *e);

@@ -1,6 +1,8 @@
 /* sweep - from the outputs to the leaves, operand by operand. */
+#define NB_BUILD 1
 #include "check/edges.h"
 #include "check/operand.h"
+#include "nabla/kernel.h"
 #include "nabla/limits.h"
 #include "nabla/team.h"
 #include <float.h>
@@ -42,21 +44,19 @@ static double *own_cotangent(const struct nb_operand *p, int o, size_t n, struct
 {
     struct nb_stream s = nb_stream_of(p->w->seed, "node");
     double *g = nb_alloc(p->arena, n, sizeof *g, e);
-    for (size_t j = 0; j < n && g; j++) {
-        double u = 2 * nb_uniform(s, (uint64_t)(unsigned)o << 40 | j) - 1;
-        g[j] = u < 0 ? u - 0.5 : u + 0.5;
-    }
+    if (g)
+        nb_draw_amounts(s, (uint64_t)(unsigned)o << 40, n, g);
     return g;
 }
 
 /* Errors are those of all sets at once: the largest cotangent stands for all. */
-static const double *size_of(const struct nb_operand *p, const double **g, size_t n, struct nb_error *e)
+static const double *size_of(const struct nb_operand *p, const struct nb_out *o, struct nb_error *e)
 {
-    double *size = p->w->sets > 1 ? nb_zalloc(p->arena, n, sizeof *size, e) : NULL;
+    double *size = p->w->sets > 1 ? nb_zalloc(p->arena, o->n, sizeof *size, e) : NULL;
     for (int k = 0; k < p->w->sets && size; k++)
-        for (size_t j = 0; j < n; j++)
-            size[j] = fmax(size[j], fabs(g[k][j]));
-    return p->w->sets > 1 ? size : g[0];
+        for (size_t j = o->range[k].first; j < o->range[k].last; j++)
+            size[j] = fabs(o->g[k][j]) > size[j] ? fabs(o->g[k][j]) : size[j];
+    return p->w->sets > 1 ? size : o->g[0];
 }
 
 static int set_up_out(struct nb_operand *p, int o, const double *base, struct nb_error *e)
@@ -66,39 +66,56 @@ static int set_up_out(struct nb_operand *p, int o, const double *base, struct nb
     int v = p->stand.op->out[p->stand.out[o]];
     *out = (struct nb_out){.n = entries(w, v), .base = base, .var = w->var[v], .terms = w->terms[v]};
     out->g = nb_small(p->arena, (size_t)p->sets + 1, sizeof *out->g, e);
+    out->range = nb_small(p->arena, (size_t)p->sets + 1, sizeof *out->range, e);
     out->noise = nb_zalloc(p->arena, out->n, sizeof *out->noise, e);
-    if (!out->g || !out->noise)
+    if (!out->g || !out->range || !out->noise)
         return -1;
     for (int k = 0; k < w->sets; k++)
         out->g[k] = w->n[k][v];
-    if (!(out->size = size_of(p, out->g, out->n, e)))
-        return -1;
     if (p->sets > w->sets && !(out->g[w->sets] = own_cotangent(p, o, out->n, e)))
         return -1;
     return 0;
 }
 
-static double greatest(const double *x, size_t n)
+/* Entry j of an output is in block j / run % blocks wherever the carried axes lie side by side. */
+static size_t find_run(const int32_t *block, size_t n, size_t blocks)
 {
-    double most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs(x[i]));
-    return most;
+    size_t run = 1;
+    while (run < n && block[run] == 0)
+        run++;
+    if (n % (run * blocks))
+        return 0;
+    for (size_t j = 0, b = 0; j < n; j += run, b = b + 1 == blocks ? 0 : b + 1)
+        for (size_t i = j; i < j + run; i++)
+            if (block[i] != (int32_t)b)
+                return 0;
+    return run;
+}
+
+static int group_out(struct nb_operand *p, int o, struct nb_error *e)
+{
+    struct nb_out *out = &p->out[o];
+    size_t blocks = (size_t)p->blocks.blocks;
+    const int32_t *block = p->blocks.block[o];
+    out->groups = (struct nb_groups){out->n, blocks, find_run(block, out->n, blocks), block};
+    for (int k = 0; k < p->sets; k++)
+        out->range[k] = nb_weigh_range(&out->groups, out->g[k]);
+    return (out->size = size_of(p, out, e)) ? 0 : -1;
 }
 
 static int set_up_unseen(struct nb_operand *p, struct nb_error *e)
 {
-    double most = fmax(greatest(p->stand.point, p->stand.n), greatest(p->stand.base, p->stand.total));
+    double most = fmax(nb_weigh_largest(p->stand.n, p->stand.point), nb_weigh_largest(p->stand.total, p->stand.base));
     most = fmin(fmax(most, 1), DBL_MAX);
-    for (int k = 0; k < 2; k++) {
-        if (!(p->unseen[k] = nb_zalloc(p->arena, (size_t)p->blocks.blocks, sizeof *p->unseen[k], e)))
-            return -1;
+    if (!(p->unseen = nb_zalloc(p->arena, 2 * (size_t)p->blocks.blocks, sizeof *p->unseen, e)))
+        return -1;
+    for (int k = 0; k < 2; k++)
         for (int o = 0; o < p->stand.nout && !p->affine; o++) {
-            const double *g = k ? p->out[o].g[p->sets - 1] : p->out[o].size;
-            for (size_t j = 0; j < p->out[o].n; j++)
-                p->unseen[k][p->out[o].block[j]] += NB_UNSEEN * most * fabs(g[j]);
+            const struct nb_out *out = &p->out[o];
+            const double *g = k ? out->g[p->sets - 1] : out->size;
+            for (size_t j = 0; j < out->n; j++)
+                p->unseen[k * p->blocks.blocks + out->groups.of[j]] += NB_UNSEEN * most * fabs(g[j]);
         }
-    }
     return 0;
 }
 
@@ -119,71 +136,6 @@ static int set_up_slots(struct nb_operand *p, struct nb_error *e)
     return 0;
 }
 
-static int set_up(struct nb_operand *p, const struct nb_op *op, int port, const int *list, int nout, struct nb_error *e)
-{
-    if (nb_stand_new(p->w->at, op, port, nout, list, nb_team_size(), p->arena, &p->stand, e) ||
-        !(p->out = nb_zalloc(p->arena, (size_t)nout + 1, sizeof *p->out, e)))
-        return -1;
-    p->port = port_name(&p->stand);
-    p->sets = p->w->sets + p->w->backward;
-    const double *base = p->stand.base;
-    for (int o = 0; o < nout; base += p->out[o].n, o++)
-        if (set_up_out(p, o, base, e))
-            return -1;
-    return 0;
-}
-
-/* block[j] is j / inner % blocks wherever the carried axes lie side by side. */
-static int64_t find_inner(const struct nb_out *o, int64_t blocks)
-{
-    int64_t inner = 1;
-    while (inner < (int64_t)o->n && o->block[inner] == 0)
-        inner++;
-    if ((int64_t)o->n % (inner * blocks))
-        return 0;
-    for (int64_t j = 0; j < (int64_t)o->n; j++)
-        if (o->block[j] != j / inner % blocks)
-            return 0;
-    return inner;
-}
-
-/* ---- how to sweep it ------------------------------------------------------------------------------------------- */
-
-static bool declared_affine(const struct nb_stand *s)
-{
-    return s->in_double->jacobian && strchr(s->in_double->jacobian, s->port < s->op->nin ? 'A' : 'W');
-}
-
-/* About the size of the entries; as far as it takes to be seen beside outputs that are large already. */
-static double affine_step(const struct nb_operand *p)
-{
-    double most = greatest(p->stand.point, p->stand.n), all = greatest(p->stand.base, p->stand.total);
-    double h = most > 0 && (most < 0x1p-4 || most > 16) ? exp2(round(log2(most))) : 1;
-    return isfinite(all) && p->slope > 0 && all > 16 * h * p->slope ? exp2(round(log2(all / p->slope))) : h;
-}
-
-/* A declaration that does not hold is our own error in a built-in module; the sweep goes on as if it were not there. */
-static int find_structure(struct nb_operand *p, bool *refuted, struct nb_error *e)
-{
-    bool is = false, declared = declared_affine(&p->stand);
-    if (declared && nb_is_affine(p, &is, e))
-        return -1;
-    p->affine = is;
-    p->h = affine_step(p);
-    *refuted = declared && !is;
-    int64_t before = p->stand.reals[0] + p->stand.complexes[0];
-    if (nb_blocks_find(&p->stand, p->affine, p->w->seed, p->arena, &p->blocks, e))
-        return -1;
-    p->w->facts->leak_evaluations += p->stand.reals[0] + p->stand.complexes[0] - before;
-    for (int o = 0; o < p->stand.nout; o++) {
-        p->out[o].block = p->blocks.block[o];
-        p->out[o].inner = find_inner(&p->out[o], p->blocks.blocks);
-    }
-    const char *j = p->stand.in_double->jacobian;
-    *refuted |= j && !strcmp(j, "P") && p->stand.in_double->pointwise && p->blocks.colours > 1;
-    return set_up_slots(p, e);
-}
-
 /* Floating-point operations of one evaluation, roughly. */
 static double cost_of(const struct nb_stand *s)
 {
@@ -197,11 +149,72 @@ static double cost_of(const struct nb_stand *s)
     return n;
 }
 
+static int set_up(struct nb_operand *p, const struct nb_op *op, int port, const int *list, int nout, struct nb_error *e)
+{
+    if (nb_stand_new(p->w->at, op, port, nout, list, nb_team_size(), p->arena, &p->stand, e) ||
+        !(p->out = nb_zalloc(p->arena, (size_t)nout + 1, sizeof *p->out, e)))
+        return -1;
+    p->port = port_name(&p->stand);
+    p->cost = cost_of(&p->stand);
+    p->sets = p->w->sets + p->w->backward;
+    const double *base = p->stand.base;
+    for (int o = 0; o < nout; base += p->out[o].n, o++)
+        if (set_up_out(p, o, base, e))
+            return -1;
+    return 0;
+}
+
+/* ---- how to sweep it ------------------------------------------------------------------------------------------- */
+
+static bool declared_affine(const struct nb_stand *s)
+{
+    return s->in_double->jacobian && strchr(s->in_double->jacobian, s->port < s->op->nin ? 'A' : 'W');
+}
+
+/* About the size of the entries; as far as it takes to be seen beside outputs that are large already. */
+static double affine_step(const struct nb_operand *p)
+{
+    double most = nb_weigh_largest(p->stand.n, p->stand.point), all = nb_weigh_largest(p->stand.total, p->stand.base);
+    double h = most > 0 && (most < 0x1p-4 || most > 16) ? exp2(round(log2(most))) : 1;
+    return isfinite(all) && p->slope > 0 && all > 16 * h * p->slope ? exp2(round(log2(all / p->slope))) : h;
+}
+
+static int64_t evaluations(const struct nb_stand *s)
+{
+    int64_t n = 0;
+    for (int i = 0; i < s->slots; i++)
+        n += s->reals[i] + s->complexes[i];
+    return n;
+}
+
+/* A declaration that does not hold is our own error in a built-in module; the sweep goes on as if it were not there. */
+static int find_structure(struct nb_operand *p, bool *refuted, struct nb_error *e)
+{
+    bool is = false, declared = declared_affine(&p->stand);
+    if (declared && nb_is_affine(p, &is, e))
+        return -1;
+    p->affine = is;
+    p->h = affine_step(p);
+    *refuted = declared && !is;
+    if (!is && nb_stand_add_complex(&p->stand, p->arena, e))
+        return -1;
+    int64_t before = evaluations(&p->stand);
+    if (nb_blocks_find(&p->stand, p->affine, p->w->seed, p->arena, &p->blocks, e))
+        return -1;
+    p->w->facts->leak_evaluations += evaluations(&p->stand) - before;
+    for (int o = 0; o < p->stand.nout; o++)
+        if (group_out(p, o, e))
+            return -1;
+    const char *j = p->stand.in_double->jacobian;
+    *refuted |= j && !strcmp(j, "P") && p->stand.in_double->pointwise && p->blocks.colours > 1;
+    return set_up_slots(p, e);
+}
+
 static bool over_budget(const struct nb_operand *p)
 {
     if (p->w->coverage != NB_COVER_AUTO)
         return p->w->coverage == NB_COVER_SIGNED && p->blocks.colours > 64;
-    return cost_of(&p->stand) * (double)p->blocks.colours * (p->affine ? 1 : 16) > p->w->budget;
+    return p->cost * (double)p->blocks.colours * (p->affine ? 1 : 16) > p->w->budget;
 }
 
 /* What rounding inside the node does to its outputs: the operand is moved by units in the last place. */
@@ -210,10 +223,7 @@ static int measure_noise(struct nb_operand *p, struct nb_error *e)
     double *x = p->stand.d[0].x;
     struct nb_stream s = nb_stream_of(p->w->seed, "noise");
     for (int r = 0; r < NOISE_ROUNDS; r++) {
-        for (size_t i = 0; i < p->stand.n; i++) {
-            uint64_t word = nb_word(s, (uint64_t)r << 40 | i);
-            x[i] = nextafter(p->stand.point[i], word & 1 ? INFINITY : -INFINITY);
-        }
+        nb_stir(s, (uint64_t)(unsigned)r << 40, p->stand.n, p->stand.point, x);
         if (nb_stand_real(&p->stand, 0, e))
             return -1;
         for (int o = 0; o < p->stand.nout; o++)
@@ -305,10 +315,9 @@ static int measure_scatter(struct comparison *x, struct nb_error *e)
 static int compare_entry(struct comparison *x, int64_t c, int64_t b, struct nb_error *e)
 {
     struct nb_operand *p = x->p;
-    const double *r = nb_record(p, c, b);
     int64_t i = nb_entry_of(p, c, b);
-    double n = r[p->sets - 1], got = x->got[i], d = fabs(got - n);
-    double bar = RHO * fmax(fabs(n), fabs(got)) + r[p->sets + NB_SUM_OWN] + 64 * DBL_EPSILON * x->largest;
+    double n = nb_kept(p, NB_OWN, c)[b], got = x->got[i], d = fabs(got - n);
+    double bar = RHO * fmax(fabs(n), fabs(got)) + nb_kept(p, NB_OWN_BAR, c)[b] + 64 * DBL_EPSILON * x->largest;
     if (d <= bar || !p->w->ok || !isfinite(n) || nb_edges_hold(&x->edges, p->stand.port, i))
         return 0;
     if (!x->scatter && measure_scatter(x, e))
@@ -326,8 +335,8 @@ static int compare_backward(struct nb_operand *p, struct nb_error *e)
     struct comparison x = {.p = p};
     if (run_backward(&x, e) || nb_edges_collect(p->stand.in_double, &p->stand.d[0].call, p->arena, &x.edges, e))
         return -1;
-    for (int64_t k = 0; k < p->blocks.blocks * p->blocks.colours; k++)
-        x.largest = fmax(x.largest, fabs(p->record[(size_t)k * nb_width(p) + (size_t)p->sets - 1]));
+    for (int64_t c = 0; c < p->blocks.colours; c++)
+        x.largest = fmax(x.largest, nb_weigh_largest((size_t)p->blocks.blocks, nb_kept(p, NB_OWN, c)));
     for (int64_t c = 0; c < p->blocks.colours; c++)
         for (int64_t b = 0; b < p->blocks.blocks; b++)
             if (compare_entry(&x, c, b, e))
@@ -336,6 +345,13 @@ static int compare_backward(struct nb_operand *p, struct nb_error *e)
 }
 
 /* ---- results --------------------------------------------------------------------------------------------------- */
+
+static int new_certainty(struct nb_sweep *w, int v, struct nb_error *e)
+{
+    w->var[v] = nb_zalloc(w->arena, entries(w, v), sizeof(double), e);
+    w->terms[v] = nb_zalloc(w->arena, entries(w, v), sizeof(double), e);
+    return w->var[v] && w->terms[v] ? 0 : -1;
+}
 
 static int make_gradient(struct nb_sweep *w, int v, struct nb_error *e)
 {
@@ -347,24 +363,40 @@ static int make_gradient(struct nb_sweep *w, int v, struct nb_error *e)
         return -1;
     for (int k = 0; k < w->sets; k++)
         w->n[k][v] = all + (size_t)k * n;
-    w->var[v] = nb_zalloc(w->arena, n, sizeof(double), e);
-    w->terms[v] = nb_zalloc(w->arena, n, sizeof(double), e);
-    return w->var[v] && w->terms[v] ? 0 : -1;
+    return new_certainty(w, v, e);
 }
 
-static int collect(struct nb_operand *p, int v, struct nb_error *e)
+/* Where the operand's numbers go: they are the gradient, if it has none yet. */
+static int begin_gradient(struct nb_operand *p, struct nb_error *e)
+{
+    struct nb_arena *a = p->w->n[0][p->value] ? p->arena : p->w->arena;
+    double *all = nb_alloc(a, p->stand.n * (size_t)p->w->sets, sizeof *all, e);
+    p->gradient = nb_small(p->arena, (size_t)p->w->sets, sizeof *p->gradient, e);
+    p->kept = nb_alloc(p->arena, p->stand.n * NB_KEPT, sizeof *p->kept, e);
+    if (!all || !p->gradient || !p->kept)
+        return -1;
+    for (int k = 0; k < p->w->sets; k++)
+        p->gradient[k] = all + (size_t)k * p->stand.n;
+    return 0;
+}
+
+static int add_gradient(struct nb_operand *p, struct nb_error *e)
 {
     struct nb_sweep *w = p->w;
-    if (make_gradient(w, v, e))
+    int v = p->value;
+    if (!w->n[0][v] && new_certainty(w, v, e))
         return -1;
+    for (int k = 0; k < w->sets; k++)
+        if (w->n[k][v])
+            nb_add_d(p->stand.n, p->gradient[k], w->n[k][v]);
+        else
+            w->n[k][v] = p->gradient[k];
     for (int64_t c = 0; c < p->blocks.colours; c++)
         for (int64_t b = 0; b < p->blocks.blocks; b++) {
-            const double *r = nb_record(p, c, b);
             int64_t i = nb_entry_of(p, c, b);
-            for (int k = 0; k < w->sets; k++)
-                w->n[k][v][i] += r[k];
-            w->var[v][i] += r[p->sets + NB_SUM_VAR] + r[p->sets + NB_SUM_BAR] * r[p->sets + NB_SUM_BAR];
-            w->terms[v][i] += r[p->sets + NB_SUM_TERMS];
+            double bar = nb_kept(p, NB_BAR, c)[b];
+            w->var[v][i] += nb_kept(p, NB_VAR, c)[b] + bar * bar;
+            w->terms[v][i] += nb_kept(p, NB_TERMS, c)[b];
         }
     return 0;
 }
@@ -409,12 +441,10 @@ static int every_colour(struct nb_operand *p, struct nb_error *e)
     return measure_noise(p, e) || nb_rungs(p, e) ? -1 : 0;
 }
 
-static int sweep_with(struct nb_operand *p, int v, struct nb_error *e)
+static int sweep_with(struct nb_operand *p, struct nb_error *e)
 {
     bool refuted = false, by_signs = false;
-    if (find_structure(p, &refuted, e))
-        return -1;
-    if (!(p->record = nb_zalloc(p->arena, p->stand.n * nb_width(p), sizeof *p->record, e)))
+    if (find_structure(p, &refuted, e) || begin_gradient(p, e))
         return -1;
     if (over_budget(p) && p->stand.in_double->backward && nb_signs(p, &by_signs, e))
         return -1;
@@ -424,25 +454,22 @@ static int sweep_with(struct nb_operand *p, int v, struct nb_error *e)
         return -1;
     if (by_signs)
         p->w->facts->coverage = NB_COVER_SIGNED;
-    return collect(p, v, e) || note_swept(p, structure_of(p, by_signs), refuted, e) ? -1 : 0;
+    return add_gradient(p, e) || note_swept(p, structure_of(p, by_signs), refuted, e) ? -1 : 0;
 }
 
 /* Operands that take a finite set of values (labels) refuse to be moved: they have no derivative. */
 static int sweep_operand(struct nb_sweep *w, const struct nb_op *op, int port, const int *list, int nout,
                          struct nb_error *e)
 {
-    struct nb_arena arena;
-    struct nb_operand p = {.w = w, .arena = &arena};
-    int v = nb_stand_value(op, port);
-    if (!entries(w, v))
-        return make_gradient(w, v, e);
-    nb_arena_init(&arena, (size_t)nb_limits.memory);
-    int bad = set_up(&p, op, port, list, nout, e) || sweep_with(&p, v, e);
-    nb_arena_done(&arena);
+    struct nb_operand p = {.w = w, .arena = &w->scratch, .value = nb_stand_value(op, port)};
+    if (!entries(w, p.value))
+        return make_gradient(w, p.value, e);
+    int bad = set_up(&p, op, port, list, nout, e) || sweep_with(&p, e);
+    nb_arena_again(&w->scratch);
     if (bad && e->code == NB_E_bad_value) {
         *e = (struct nb_error){0};
-        w->set_valued[v] = true;
-        return make_gradient(w, v, e);
+        w->set_valued[p.value] = true;
+        return make_gradient(w, p.value, e);
     }
     return bad ? -1 : 0;
 }
@@ -522,10 +549,10 @@ int nb_sweep_run(struct nb_sweep *w, struct nb_error *e)
     for (int k = 0; k < w->sets; k++)
         if (!(w->n[k] = nb_zalloc(w->arena, values, sizeof **w->n, e)))
             return -1;
-    if (seed_cotangents(w, e))
-        return -1;
-    for (int k = 0; k < w->at->plan->nback; k++)
-        if (sweep_node(w, &w->at->plan->back[k], e))
-            return -1;
-    return 0;
+    nb_arena_init(&w->scratch, (size_t)nb_limits.memory);
+    int bad = seed_cotangents(w, e);
+    for (int k = 0; k < w->at->plan->nback && !bad; k++)
+        bad = sweep_node(w, &w->at->plan->back[k], e);
+    nb_arena_done(&w->scratch);
+    return bad;
 }

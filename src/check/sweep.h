@@ -31,8 +31,9 @@ struct nb_sweep {
     double **terms;   /* [value]: squared size of the terms it is made of */
     bool *set_valued; /* [value]: takes a finite set of values, has no derivative */
     size_t swept_cap;
-    bool ok;           /* the oracles agreed with each other and with every backward */
-    const char *fault; /* "node, port": where not */
+    struct nb_arena scratch; /* of the operand in work */
+    bool ok;                 /* the oracles agreed with each other and with every backward */
+    const char *fault;       /* "node, port": where not */
 };
 
 int nb_sweep_run(struct nb_sweep *w, struct nb_error *e);

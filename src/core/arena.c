@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Under AddressSanitizer what is not handed out is poisoned, with a gap after each piece. */
 #ifdef __SANITIZE_ADDRESS__
@@ -19,7 +20,7 @@ enum { GAP = 0 };
 
 /* The first block is of FIRST bytes, each next one twice as large up to MOST; a piece that is large beside that gets a
  * block of its own. */
-enum { FIRST = 4096, MOST = 1 << 20 };
+enum { FIRST = 4096, MOST = 1 << 20, HUGE = 1 << 21 };
 
 struct nb_block {
     struct nb_block *next;
@@ -66,6 +67,18 @@ void nb_arena_done(struct nb_arena *a)
     a->used = 0;
 }
 
+/* Where the kernel offers large pages, they save most of the time of touching much memory for the first time. */
+static void advise(const struct nb_block *b, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t first = ((uintptr_t)b + HUGE - 1) / HUGE * HUGE, last = ((uintptr_t)b + size) / HUGE * HUGE;
+    if (size >= 2 * HUGE)
+        madvise((void *)first, last - first, MADV_HUGEPAGE);
+#else
+    (void)b, (void)size;
+#endif
+}
+
 /* A block with room for `need` bytes. The one to cut from stays in front: large pieces go behind it. */
 static struct nb_block *add_block(struct nb_arena *a, size_t need, struct nb_error *e)
 {
@@ -83,6 +96,7 @@ static struct nb_block *add_block(struct nb_arena *a, size_t need, struct nb_err
         nb_fail_memory(e);
         return NULL;
     }
+    advise(b, size);
     ASAN_POISON_MEMORY_REGION(b->data, size);
     a->used += size;
     b->size = size;
@@ -91,6 +105,16 @@ static struct nb_block *add_block(struct nb_arena *a, size_t need, struct nb_err
     b->next = *place;
     *place = b;
     return b;
+}
+
+void nb_arena_again(struct nb_arena *a)
+{
+    struct nb_error nothing = {0};
+    size_t used = a->used;
+    bool one = a->blocks && !a->blocks->next;
+    nb_arena_reset(a, one ? used : 0);
+    if (!one && used)
+        add_block(a, used, &nothing); /* if not, then not */
 }
 
 /* Where a piece of this alignment starts in the block. */

@@ -2,6 +2,7 @@
 #define NB_BUILD 1
 #include "nabla/rng.h"
 #include "nabla/kernel.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -73,6 +74,78 @@ double nb_normal(struct nb_stream s, uint64_t position)
     struct two w = block(s, position);
     double u = (double)((w.first >> 11) + 1) * 0x1p-53, v = (double)(w.second >> 11) * 0x1p-53;
     return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
+}
+
+/* ---- many at once ------------------------------------------------------------------------------------------------ */
+
+enum { AMOUNTS = 8, BITS = 64 };
+
+static void put_amounts(uint64_t bits, double *to)
+{
+    for (int j = 0; j < AMOUNTS / 2; j++, bits >>= 16) {
+        int sign = 1 - (int)(bits >> 14 & 2), size = 0x4000 + (int)(bits & 0x7FFF);
+        to[j] = sign * size * 0x1p-15;
+    }
+}
+
+void nb_draw_amounts(struct nb_stream s, uint64_t position, size_t n, double *to)
+{
+    for (size_t i = 0; i < n; i += AMOUNTS) {
+        double v[AMOUNTS];
+        struct two w = block(s, position++);
+        put_amounts(w.first, v);
+        put_amounts(w.second, v + AMOUNTS / 2);
+        memcpy(to + i, v, (n - i < AMOUNTS ? n - i : AMOUNTS) * sizeof *v);
+    }
+}
+
+/* BITS entries of x to BITS entries by the bits of a word. */
+NB_SIMD static void put_signs(uint64_t bits, const double *x, double *to)
+{
+    (void)x;
+    for (int i = 0; i < BITS; i++)
+        to[i] = (double)(int)(bits >> i & 1) * 2 - 1;
+}
+
+/* The bits of a double count like a whole number; those of all ones in the exponent are not finite. */
+NB_SIMD static void put_stirred(uint64_t bits, const double *x, double *to)
+{
+    int64_t v[BITS];
+    memcpy(v, x, sizeof v);
+    for (int i = 0; i < BITS; i++) {
+        int64_t size = v[i] & INT64_MAX, by = (int64_t)(bits >> i & 1) * 2 - 1;
+        v[i] += (size == 0) | (size >= 0x7FF0000000000000) ? 0 : by;
+    }
+    memcpy(to, v, sizeof v);
+}
+
+static void by_bits(struct nb_stream s, uint64_t position, size_t n, const double *x, double *to,
+                    void (*put)(uint64_t bits, const double *x, double *to))
+{
+    struct two w = {0};
+    for (size_t i = 0; i < n; i += BITS) {
+        size_t left = n - i < BITS ? n - i : BITS;
+        double some[BITS] = {0};
+        w = i % (2 * BITS) ? (struct two){w.second, 0} : block(s, position++);
+        if (left == BITS) {
+            put(w.first, x + i, to + i);
+            continue;
+        }
+        memcpy(some, x + i, left * sizeof *some);
+        put(w.first, some, some);
+        memcpy(to + i, some, left * sizeof *some);
+    }
+}
+
+void nb_draw_signs(struct nb_stream s, uint64_t position, size_t n, double *to)
+{
+    memset(to, 0, n * sizeof *to);
+    by_bits(s, position, n, to, to, put_signs);
+}
+
+void nb_stir(struct nb_stream s, uint64_t position, size_t n, const double *x, double *to)
+{
+    by_bits(s, position, n, x, to, put_stirred);
 }
 
 /* ---- seeds ----------------------------------------------------------------------------------------------------- */

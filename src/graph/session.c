@@ -287,17 +287,6 @@ static int blame(struct nb_session *s, const struct nb_op *op, struct nb_error *
     return -1;
 }
 
-void nb_stir(double *x, size_t n, struct nb_stream stream)
-{
-    uint64_t word = 0;
-    for (size_t i = 0; i < n; i++, word >>= 1) {
-        if (i % 64 == 0)
-            word = nb_word(stream, i);
-        if (x[i] != 0)
-            x[i] = nextafter(x[i], word & 1 ? INFINITY : -INFINITY);
-    }
-}
-
 static void stir_floats(float *x, size_t n, struct nb_stream stream)
 {
     uint64_t word = 0;
@@ -315,7 +304,7 @@ static void stir_complex(double *x, size_t n, struct nb_stream stream)
     for (size_t i = 0; i < n; i++)
         if (x[2 * i + 1] == 0 && x[2 * i] != 0 && fabs(x[2 * i]) < 0x1p-300)
             x[2 * i + 1] = nb_word(stream, i) & 1 ? 0x1p-1074 : -0x1p-1074;
-    nb_stir(x, 2 * n, stream);
+    nb_stir(stream, 0, 2 * n, x, x);
 }
 
 /* What an operation without a gradient gives is exact: masks, classes. */
@@ -330,7 +319,7 @@ static void stir(const struct nb_session *s, const struct nb_op *op, const struc
         else if (t[i].dtype == NB_C128)
             stir_complex(t[i].data, entries, stream);
         else if (t[i].dtype == NB_F64)
-            nb_stir(t[i].data, entries, stream);
+            nb_stir(stream, 0, entries, t[i].data, t[i].data);
     }
 }
 

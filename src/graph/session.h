@@ -41,8 +41,6 @@ int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e
 /* What an operation decided in the last forward (branch.h), added to b; false if it does not branch. For plans with
  * seeds, in which all values are kept, or right after the operation. */
 bool nb_session_branches(struct nb_session *s, int op, struct nb_branches *b);
-/* Every number to the next one up or down. Zeros stay: they are rarely the rounded kind. */
-void nb_stir(double *x, size_t n, struct nb_stream stream);
 /* A number for all decisions of the last forward: another one where some operation decided otherwise. And how many
  * values stood at an edge, unless that is NULL. For the same plans. */
 uint64_t nb_session_decisions(struct nb_session *s, int64_t *edges);
