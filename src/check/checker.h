@@ -17,6 +17,7 @@ struct nb_leaf { /* one tensor asked about */
     bool refused;      /* holds values of a finite set: the forward refuses others */
     bool contradicted; /* sampled: a direction says that some entry is wrong */
     int looked_at;     /* wrong entries, through the whole graph */
+    int weighed;       /* entries that rounding might explain, through the whole graph */
     bool doubted;      /* one of them was not wrong after all */
     float *apart;      /* the gradient in float, if there some operation decides otherwise than in double; else NULL */
     const unsigned char *shadow; /* float32, its own gradient: the verdicts of the one in double; or NULL */

@@ -142,10 +142,23 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
  * to be blamed. */
 static void learn_reach(struct nb_checker *k, struct nb_leaf *l)
 {
-    if (l->looked_at)
+    if (l->looked_at || l->weighed)
         return;
     l->slope = fmax(l->slope, nb_companion_slope(k->oracle, l->value));
     l->largest = fmax(l->largest, l->slope * nb_oracle_weight(k->oracle));
+}
+
+static int look_through(struct nb_checker *k, struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
+                        struct nb_error *e)
+{
+    learn_reach(k, l);
+    x->reach = l->largest;
+    if (nb_complex_step(k->oracle, l->value, i, &x->z, e) ||
+        nb_differences(k->oracle, l->value, i, l->slope, l->reach, &x->d, e))
+        return -1;
+    x->no_d = false;
+    *r = nb_judge(x);
+    return 0;
 }
 
 /* What was judged node by node is looked at through the whole graph before it is called wrong: the first ones, and
@@ -159,16 +172,27 @@ static int see_whole(struct nb_checker *k, struct nb_leaf *l, size_t i, struct n
                                     .error = r->error};
         return 0;
     }
-    learn_reach(k, l);
-    x->reach = l->largest;
-    if (nb_complex_step(k->oracle, l->value, i, &x->z, e) ||
-        nb_differences(k->oracle, l->value, i, l->slope, l->reach, &x->d, e))
+    if (look_through(k, l, i, x, r, e))
         return -1;
-    x->no_d = false;
-    *r = nb_judge(x);
     l->looked_at++;
     l->doubted |= r->verdict != NB_WRONG;
     return 0;
+}
+
+static bool unsure(const struct nb_ruling *r)
+{
+    return r->verdict == NB_CANNOT_TELL && r->reason == NB_WHY_rounding;
+}
+
+/* Where rounding may explain a difference the whole graph, whose rounding can be measured, knows more. */
+static int weigh(struct nb_checker *k, struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
+                 struct nb_error *e)
+{
+    if (l->weighed >= MOST_DOUBTED)
+        return 0;
+    int bad = look_through(k, l, i, x, r, e);
+    l->weighed++;
+    return bad;
 }
 
 /* The same backward is right in double, and what float differs by is what rounding to float does: its power says how
@@ -198,6 +222,8 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
     bool accused = blamed(r);
     if (!l->d && accused && see_whole(k, l, i, x, r, e))
         return -1;
+    if (!l->d && x->no_d && unsure(r) && weigh(k, l, i, x, r, e))
+        return -1;
     if (r->disagree && !x->no_d && x->d.found && look_closer(k, l, i, x, r, e))
         return -1;
     bool lost = r->disagree || r->reason == NB_WHY_no_ratio || (!x->no_d && x->d.crossed);
@@ -207,7 +233,8 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
         r->verdict = NB_CANNOT_TELL;
         r->reason = NB_WHY_kink;
     }
-    if ((r->disagree || (blamed(r) && !x->no_d)) && !x->no_z && judge_with_noise(k, l, i, x, r, e))
+    bool explain = r->disagree || ((blamed(r) || unsure(r)) && !x->no_d);
+    if (explain && !x->no_z && judge_with_noise(k, l, i, x, r, e))
         return -1;
     l->doubted |= accused && !blamed(r);
     return 0;

@@ -244,20 +244,37 @@ struct comparison {
     struct nb_branches edges;
 };
 
+static void **new_cotangents(const struct nb_operand *p, struct nb_error *e)
+{
+    const struct nb_stand *s = &p->stand;
+    void **to = nb_small(p->arena, (size_t)s->op->nout + 1, sizeof *to, e);
+    for (int o = 0; o < s->op->nout && to; o++)
+        if (!(to[o] = nb_zalloc(p->arena, (size_t)nb_count(&s->d[0].call.out[o].shape), sizeof(double), e)))
+            return NULL;
+    return to;
+}
+
 static int run_backward(struct comparison *x, struct nb_error *e)
 {
     struct nb_operand *p = x->p;
     struct nb_stand *s = &p->stand;
     x->got = nb_alloc(p->arena, s->n, sizeof *x->got, e);
-    x->cotangent = nb_small(p->arena, (size_t)s->op->nout + 1, sizeof *x->cotangent, e);
-    if (!x->got || !x->cotangent)
+    if (!x->got || !(x->cotangent = new_cotangents(p, e)))
         return -1;
-    for (int o = 0; o < s->op->nout; o++)
-        if (!(x->cotangent[o] = nb_zalloc(p->arena, (size_t)nb_count(&s->d[0].call.out[o].shape), 8, e)))
-            return -1;
     for (int o = 0; o < s->nout; o++)
         memcpy(x->cotangent[s->out[o]], p->out[o].g[p->sets - 1], p->out[o].n * sizeof(double));
     return nb_stand_backward(s, x->cotangent, x->got, e);
+}
+
+/* The cotangents, too, by units in the last place. */
+static void stir_cotangents(const struct comparison *x, uint64_t round, void **to)
+{
+    const struct nb_stand *s = &x->p->stand;
+    for (int o = 0; o < s->op->nout; o++) {
+        size_t n = (size_t)nb_count(&s->d[0].call.out[o].shape);
+        memcpy(to[o], x->cotangent[o], n * sizeof(double));
+        nb_stir(to[o], n, (struct nb_stream){round, (uint64_t)o << 32});
+    }
 }
 
 /* The other operands are shared: for once they are copies that are stirred, except for labels that refuse it. */
@@ -278,20 +295,21 @@ static int stir_others(struct nb_operand *p, uint64_t round, void **shared, stru
     return 0;
 }
 
-static int backward_nearby(struct comparison *x, uint64_t round, double *gradient, struct nb_error *e)
+static int backward_nearby(struct comparison *x, uint64_t round, void *const *cotangent, double *gradient,
+                           struct nb_error *e)
 {
     struct nb_stand *s = &x->p->stand;
     int ports = s->op->nin + s->op->nw;
     void **shared = nb_zalloc(x->p->arena, (size_t)ports, sizeof *shared, e);
     if (!shared || stir_others(x->p, round, shared, e))
         return -1;
-    int bad = nb_stand_stirred(s, x->cotangent, round, gradient, e);
+    int bad = nb_stand_stirred(s, cotangent, round, gradient, e);
     for (int i = 0; i < ports; i++)
         s->d[0].rows[i].data = shared[i];
     if (!bad || e->code != NB_E_bad_value)
         return bad;
     *e = (struct nb_error){0};
-    return nb_stand_stirred(s, x->cotangent, round, gradient, e);
+    return nb_stand_stirred(s, cotangent, round, gradient, e);
 }
 
 static int measure_scatter(struct comparison *x, struct nb_error *e)
@@ -299,10 +317,12 @@ static int measure_scatter(struct comparison *x, struct nb_error *e)
     struct nb_operand *p = x->p;
     size_t n = p->stand.n;
     double *now = nb_alloc(p->arena, n, sizeof *now, e);
-    if (!now || !(x->scatter = nb_zalloc(p->arena, n, sizeof *x->scatter, e)))
+    void **cotangent = new_cotangents(p, e);
+    if (!now || !cotangent || !(x->scatter = nb_zalloc(p->arena, n, sizeof *x->scatter, e)))
         return -1;
     for (uint64_t r = 1; r <= SCATTER_ROUNDS; r++) {
-        if (backward_nearby(x, r, now, e))
+        stir_cotangents(x, r, cotangent);
+        if (backward_nearby(x, r, cotangent, now, e))
             return -1;
         for (size_t i = 0; i < n; i++)
             x->scatter[i] = fmax(x->scatter[i], fabs(now[i] - x->got[i]));
