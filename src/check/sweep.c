@@ -273,7 +273,7 @@ static void stir_cotangents(const struct comparison *x, uint64_t round, void **t
     for (int o = 0; o < s->op->nout; o++) {
         size_t n = (size_t)nb_count(&s->d[0].call.out[o].shape);
         memcpy(to[o], x->cotangent[o], n * sizeof(double));
-        nb_stir(to[o], n, (struct nb_stream){round, (uint64_t)o << 32});
+        nb_stir((struct nb_stream){round, (uint64_t)o << 32}, 0, n, to[o], to[o]);
     }
 }
 
@@ -289,7 +289,7 @@ static int stir_others(struct nb_operand *p, uint64_t round, void **shared, stru
         double *copy = nb_alloc(p->arena, n, sizeof *copy, e);
         if (!copy)
             return -1;
-        nb_stir(memcpy(copy, rows[i].data, n * sizeof *copy), n, (struct nb_stream){round, (uint64_t)(unsigned)i});
+        nb_stir((struct nb_stream){round, (uint64_t)(unsigned)i}, 0, n, rows[i].data, copy);
         rows[i].data = copy;
     }
     return 0;
