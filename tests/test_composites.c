@@ -176,7 +176,7 @@ struct subject {
     char *text;
 };
 
-static int told, untold, limits, planted; /* tensors; entries */
+static int told, untold, limits, planted, shy; /* tensors; entries */
 
 static struct nb_verdicts judge(const struct subject *s, enum nb_method method, enum nb_coverage coverage)
 {
@@ -260,8 +260,12 @@ static void expect_one_wrong(const struct subject *s, const char *name, int64_t 
                              enum nb_coverage coverage)
 {
     struct nb_verdicts v = judge(s, method, coverage);
-    ck_assert_msg(v.verdict == NB_WRONG, "graph %d, %s[%d], %s: not seen; %s", (int)s->seed, name, (int)entry,
+    ck_assert_msg(v.verdict != NB_RIGHT, "graph %d, %s[%d], %s: not seen; %s", (int)s->seed, name, (int)entry,
                   v.facts.method, s->text);
+    if (v.verdict == NB_CANNOT_TELL) {
+        shy++;
+        return;
+    }
     for (size_t i = 0; i < v.n; i++) {
         bool here = !strcmp(v.v[i].name, name);
         ck_assert_msg(v.v[i].wrong == here && (!here || v.v[i].worst == entry),
@@ -336,11 +340,12 @@ START_TEST(test_composites)
 {
     for (int i = 0; i < count; i++)
         one_graph((uint64_t)(first + i));
-    printf("%d graphs: %d tensors right, %d not told, %d told in one way; %d entries planted\n", count, told, untold,
-           limits, planted);
+    printf("%d graphs: %d tensors right, %d not told, %d told in one way; %d entries planted, %d times not told\n",
+           count, told, untold, limits, planted, shy);
     ck_assert_int_gt(told, 50 * limits);
     ck_assert_int_gt(told, 20 * untold);
     ck_assert_int_gt(planted, count * 4 / 5);
+    ck_assert_int_ge(planted, 100 * shy);
 }
 END_TEST
 
