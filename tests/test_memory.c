@@ -266,7 +266,7 @@ static json_t *description;
 
 static int use_graph(struct nb_graph *g, struct nb_arena *a, struct nb_error *e)
 {
-    struct nb_check c = {.run.seed = {1, 2}};
+    struct nb_check c = {.run.seed = {1, 2}, .power = true};
     struct nb_verdicts v;
     json_t *j = nb_graph_describe(g, e);
     json_decref(j);
