@@ -54,11 +54,11 @@ static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t
         *r = nb_judge(x);
         return 0;
     }
-    if (!inside && !x->no_z && nb_judge(&branch).verdict != NB_WRONG)
-        return 0;
+    bool taken = c.seen && !inside && !x->no_z && nb_judge(&branch).verdict != NB_WRONG;
     r->disagree = r->silent = false;
-    r->reason = c.seen && inside && !c.persistent ? NB_WHY_kink_unresolved : NB_WHY_kink;
-    r->verdict = !c.seen ? NB_CANNOT_TELL : !inside ? NB_WRONG : c.persistent ? NB_RIGHT : NB_CANNOT_TELL;
+    r->reason = taken || (c.seen && inside && !c.persistent) ? NB_WHY_kink_unresolved : NB_WHY_kink;
+    bool certain = c.seen && !taken && (!inside || c.persistent);
+    r->verdict = !certain ? NB_CANNOT_TELL : inside ? NB_RIGHT : NB_WRONG;
     return 0;
 }
 
@@ -69,6 +69,7 @@ static int look_closer(struct nb_checker *k, const struct nb_leaf *l, size_t i, 
 {
     double gap = fabs(x->z.value - x->d.value);
     bool settled = true;
+    int near = 0; /* two in a row that come near the complex step, however wide their bars: no accident */
     for (int halved = 4; halved <= 32 && r->disagree; halved += 4) {
         struct nb_entry y = *x;
         if (nb_differences_below(k->oracle, l->value, i, l->slope, l->reach, halved, &y.d, e))
@@ -76,7 +77,8 @@ static int look_closer(struct nb_checker *k, const struct nb_leaf *l, size_t i, 
         if (!y.d.found)
             continue;
         struct nb_ruling closer = nb_judge(&y);
-        settled &= fabs(y.d.value - x->d.value) <= y.d.bar + x->d.bar;
+        near = fabs(y.d.value - x->z.value) <= gap / 4 ? near + 1 : 0;
+        settled &= near < 2 && fabs(y.d.value - x->d.value) <= y.d.bar + x->d.bar;
         if (closer.disagree || y.d.bar > CLOSE * l->largest || y.d.bar > gap / 4)
             continue;
         *x = y;
@@ -123,14 +125,14 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
     x->z.bar += 8 * noise;
     x->z.moved |= noise > 0;
     *r = nb_judge(x);
-    if (r->disagree && is_blunt(k, l, x))
-        *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_no_power, .value = r->value, .bar = r->bar,
-                                .error = r->error};
+    if (r->disagree && (is_blunt(k, l, x) || k->oracle->edges > 0))
+        *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = k->oracle->edges ? NB_WHY_kink_unresolved : NB_WHY_no_power,
+                                .value = r->value, .bar = r->bar, .error = r->error};
     if (!blamed(r))
         return 0;
     if (!k->scatter && nb_scatter_measure(k, e))
         return -1;
-    x->noise = fmax(x->noise, k->scatter[l - k->leaf][i]);
+    x->noise = fmax(x->noise, 4 * k->scatter[l - k->leaf][i]); /* what is lost inside a node has one sign */
     *r = nb_judge(x);
     if (blamed(r) && at_hidden_edge(k, l, i, x))
         *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_kink_unresolved, .value = r->value, .bar = r->bar,

@@ -376,19 +376,21 @@ static int climb(const struct ladder *l, double h, struct rung *r, struct nb_err
     return 0;
 }
 
-/* The error of a central difference falls fourfold when the step is halved; else something is between the points. */
-static bool accepted(const struct rung *far, const struct rung *mid, const struct rung *near)
+/* What a step this long may hide besides rounding. The error of a central difference falls fourfold when the step is
+ * halved; where rounding hides whether it does, all that rounding could hide is left open. Infinite: neither, something
+ * is between the points. */
+double nb_bend(double far, double mid, double near, double rounding)
 {
-    double a = far->value - mid->value, b = mid->value - near->value;
-    if (fabs(a) <= 4 * near->rounding && fabs(b) <= 4 * near->rounding)
-        return true;
-    return b != 0 && a / b >= 3 && a / b <= 5;
+    double a = far - mid, b = mid - near;
+    if (b != 0 && a / b >= 3 && a / b <= 5)
+        return fabs(b) / 3;
+    return fabs(a) <= 4 * rounding && fabs(b) <= 4 * rounding ? fmax(fabs(a), fabs(b)) : INFINITY;
 }
 
-static void keep_best(const struct rung *mid, const struct rung *near, double h, struct nb_estimate *n)
+static void keep_best(double bend, const struct rung *mid, const struct rung *near, double h, struct nb_estimate *n)
 {
     bool still = !near->moved && !mid->moved;
-    double bar = still ? near->hidden : fabs(near->value - mid->value) / 3 + near->rounding;
+    double bar = still ? near->hidden : bend + near->rounding;
     if (n->found && bar >= n->bar)
         return;
     n->found = true;
@@ -435,11 +437,11 @@ int nb_differences_below(struct nb_oracle *o, int leaf, size_t i, double slope, 
     h /= 4;
     int k = 0;
     for (;; k++) {
-        bool good = accepted(&far, &mid, &near);
-        if (good && !far.crosses && !mid.crosses && !near.crosses)
-            keep_best(&mid, &near, h, n);
-        if (good)
-            keep_best(&mid, &near, h, &across);
+        double bend = nb_bend(far.value, mid.value, near.value, near.rounding);
+        if (isfinite(bend) && !far.crosses && !mid.crosses && !near.crosses)
+            keep_best(bend, &mid, &near, h, n);
+        if (isfinite(bend))
+            keep_best(bend, &mid, &near, h, &across);
         if (is_done(n, &far, &near) || k >= HALVINGS - halved)
             break;
         far = mid;

@@ -58,6 +58,8 @@ double nb_oracle_weight(const struct nb_oracle *o);
  * other. */
 int nb_differences(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, struct nb_estimate *n,
                    struct nb_error *e);
+/* How far off three central differences may be, each with half the step of the one before, besides their rounding. */
+double nb_bend(double far, double mid, double near, double rounding);
 /* The same, from smaller steps on: so many times halved. What turns round within the first steps may look settled. */
 int nb_differences_below(struct nb_oracle *o, int leaf, size_t i, double slope, double reach, int halved,
                          struct nb_estimate *n, struct nb_error *e);

@@ -1,6 +1,8 @@
 /* rungs - the second oracle at one node: extrapolated central differences of every entry, a colour at a time. */
 #include "check/edges.h"
 #include "check/operand.h"
+#include "check/oracle.h"
+#include "check/verdict.h"
 #include "nabla/team.h"
 #include <float.h>
 #include <math.h>
@@ -140,21 +142,13 @@ static int climb(struct rungs *r, int slot, int64_t c, struct nb_error *e)
     return 0;
 }
 
-/* Four to one, or nothing but rounding. */
-static bool accepted(const struct ladder *l)
-{
-    double a = l->far.value - l->mid.value, b = l->mid.value - l->near.value;
-    if (fabs(a) <= 4 * l->near.rounding && fabs(b) <= 4 * l->near.rounding)
-        return true;
-    return b != 0 && a / b >= 3 && a / b <= 5;
-}
-
 /* After a rung: keep the best, decide whether to go on, halve. True if this ladder is done. */
 static bool judge_rung(struct ladder *l)
 {
     bool still = !l->near.moved && !l->mid.moved;
-    double bar = still ? l->near.hidden : fabs(l->near.value - l->mid.value) / 3 + l->near.rounding;
-    if (accepted(l) && (!l->found || bar < l->bar)) {
+    double bend = nb_bend(l->far.value, l->mid.value, l->near.value, l->near.rounding);
+    double bar = still ? l->near.hidden : bend + l->near.rounding;
+    if (isfinite(bend) && (!l->found || bar < l->bar)) {
         l->found = true;
         l->value = (4 * l->near.value - l->mid.value) / 3;
         l->bar = bar;
@@ -361,7 +355,7 @@ static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, stru
 {
     struct ladder *l = &r->slot[0].l[b];
     double low = INFINITY, high = -INFINITY, gap = 0; /* what all of them leave open: from high to low */
-    int halvings;
+    int halvings, near = 0; /* two in a row that come near the complex step, however wide their bars: no accident */
     for (int halved = 0; halved <= CLOSEST + 4 && !*agrees; halved += 4) {
         int from = halved <= CLOSEST ? halved : 0;
         bool now = false;
@@ -373,9 +367,18 @@ static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, stru
         gap = halved ? gap : fabs(nb_kept(r->p, r->kept, c)[b] - l->value);
         high = fmax(high, l->value - l->bar);
         low = fmin(low, l->value + l->bar);
-        *agrees = (now && (!halved || l->bar <= gap / 4)) || high > low;
+        near = halved && fabs(nb_record(r->p, c, b)[r->set] - l->value) <= gap / 4 ? near + 1 : 0;
+        *agrees = (now && (!halved || l->bar <= gap / 4)) || high > low || near > 1;
     }
     return 0;
+}
+
+/* Bars so wide are no measure of themselves. */
+static bool is_blunt(const struct rungs *r, int64_t c, int64_t b, const struct ladder *l)
+{
+    const double *record = nb_record(r->p, c, b);
+    double bar = fmax(record[r->p->sets + (r->set ? NB_SUM_OWN : NB_SUM_BAR)], l->bar);
+    return bar > NB_R_MAX * fmax(fabs(record[r->set]), fabs(l->value));
 }
 
 /* True in *fault if nothing but an error of ours explains it. */
@@ -394,7 +397,7 @@ static int examine(struct rungs *r, int64_t c, int64_t b, bool *fault, struct nb
     gap_of(r, c, b, l, &agrees);
     if (!agrees && explained_by_kink(r, c, b, l, &kink, e))
         return -1;
-    *fault = !agrees && !kink;
+    *fault = !agrees && !kink && !is_blunt(r, c, b, l);
     return 0;
 }
 

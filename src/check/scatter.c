@@ -48,11 +48,9 @@ static int begin(struct scatter *x, struct nb_checker *k, struct nb_error *e)
 static void move(struct scatter *x, const struct nb_checker *k, int round)
 {
     for (int i = 0; i < k->nleaf; i++) {
-        double *v = x->s.data[k->leaf[i].value];
-        for (size_t j = 0; j < k->leaf[i].n && nb_oracle_moves(k->oracle, k->leaf[i].value); j++) {
-            uint64_t word = nb_word((struct nb_stream){33, (uint64_t)i}, (uint64_t)round << 40 | j);
-            v[j] = nextafter(x->at[i][j], word & 1 ? INFINITY : -INFINITY);
-        }
+        double *v = memcpy(x->s.data[k->leaf[i].value], x->at[i], k->leaf[i].n * sizeof *v);
+        if (nb_oracle_moves(k->oracle, k->leaf[i].value))
+            nb_stir((struct nb_stream){33, (uint64_t)i}, (uint64_t)(unsigned)round << 40, k->leaf[i].n, v, v);
     }
 }
 

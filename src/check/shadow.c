@@ -79,7 +79,8 @@ static void jiggle(struct shadow *x, int round)
         float *v = x->s.data[x->k->leaf[i].value];
         for (size_t j = 0; j < x->k->leaf[i].n && nb_oracle_moves(x->k->oracle, x->k->leaf[i].value); j++) {
             uint64_t word = nb_word((struct nb_stream){32, (uint64_t)i}, (uint64_t)round << 40 | j);
-            v[j] = nextafterf(x->keep[i][j], word & 1 ? INFINITY : -INFINITY);
+            if (x->keep[i][j] != 0) /* a mask */
+                v[j] = nextafterf(x->keep[i][j], word & 1 ? INFINITY : -INFINITY);
         }
     }
 }
