@@ -356,6 +356,7 @@ static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, stru
     struct ladder *l = &r->slot[0].l[b];
     double low = INFINITY, high = -INFINITY, gap = 0; /* what all of them leave open: from high to low */
     int halvings, near = 0; /* two in a row that come near the complex step, however wide their bars: no accident */
+    double number = nb_kept(r->p, r->kept, c)[b];
     for (int halved = 0; halved <= CLOSEST + 4 && !*agrees; halved += 4) {
         int from = halved <= CLOSEST ? halved : 0;
         bool now = false;
@@ -364,10 +365,10 @@ static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, stru
         if (!l->found)
             continue;
         gap_of(r, c, b, l, &now);
-        gap = halved ? gap : fabs(nb_kept(r->p, r->kept, c)[b] - l->value);
+        gap = halved ? gap : fabs(number - l->value);
         high = fmax(high, l->value - l->bar);
         low = fmin(low, l->value + l->bar);
-        near = halved && fabs(nb_record(r->p, c, b)[r->set] - l->value) <= gap / 4 ? near + 1 : 0;
+        near = halved && fabs(number - l->value) <= gap / 4 ? near + 1 : 0;
         *agrees = (now && (!halved || l->bar <= gap / 4)) || high > low || near > 1;
     }
     return 0;
@@ -376,9 +377,8 @@ static int look_closer(struct rungs *r, int64_t c, int64_t b, bool *agrees, stru
 /* Bars so wide are no measure of themselves. */
 static bool is_blunt(const struct rungs *r, int64_t c, int64_t b, const struct ladder *l)
 {
-    const double *record = nb_record(r->p, c, b);
-    double bar = fmax(record[r->p->sets + (r->set ? NB_SUM_OWN : NB_SUM_BAR)], l->bar);
-    return bar > NB_R_MAX * fmax(fabs(record[r->set]), fabs(l->value));
+    double bar = fmax(nb_kept(r->p, r->bar, c)[b], l->bar);
+    return bar > NB_R_MAX * fmax(fabs(nb_kept(r->p, r->kept, c)[b]), fabs(l->value));
 }
 
 /* True in *fault if nothing but an error of ours explains it. */
