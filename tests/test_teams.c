@@ -19,19 +19,24 @@ static const struct question {
     enum nb_coverage coverage;
     bool power, train;
     int order;
+    bool jacobian;
 } questions[] = {
-    {NET("20", "24", "8", "9"), NB_METHOD_LOOP, NB_COVER_AUTO, true, false, 1},
-    {NET("20", "24", "8", "9"), NB_METHOD_STRUCTURE, NB_COVER_AUTO, true, false, 1},
-    {NET("20", "24", "8", "9"), NB_METHOD_AUTO, NB_COVER_AUTO, false, false, 2},
-    {NET("784", "32", "10", "8"), NB_METHOD_STRUCTURE, NB_COVER_EVERY, false, false, 1},
-    {NET("784", "32", "10", "8"), NB_METHOD_AUTO, NB_COVER_SIGNED, false, false, 1},
-    {NET("784", "32", "10", "8"), NB_METHOD_AUTO, NB_COVER_SAMPLED, false, false, 1},
+    {NET("20", "24", "8", "9"), NB_METHOD_LOOP, NB_COVER_AUTO, true, false, 1, false},
+    {NET("20", "24", "8", "9"), NB_METHOD_STRUCTURE, NB_COVER_AUTO, true, false, 1, false},
+    {NET("20", "24", "8", "9"), NB_METHOD_AUTO, NB_COVER_AUTO, false, false, 2, false},
+    {NET("784", "32", "10", "8"), NB_METHOD_STRUCTURE, NB_COVER_EVERY, false, false, 1, false},
+    {NET("784", "32", "10", "8"), NB_METHOD_AUTO, NB_COVER_SIGNED, false, false, 1, false},
+    {NET("784", "32", "10", "8"), NB_METHOD_AUTO, NB_COVER_SAMPLED, false, false, 1, false},
     {"{'inputs': {'x': [9, 14]}, 'nodes': {'n': {'op': 'BatchNorm1d', 'in': 'x'}, 'd': {'op': 'Dropout', 'p': 0.3, "
      "'in': 'n'}, 'r': {'op': 'ReLU', 'in': 'd'}, 'y': {'op': 'Softmax', 'in': 'r'}}, 'outputs': ['y', 'n']}",
-     NB_METHOD_LOOP, NB_COVER_AUTO, false, true, 1},
+     NB_METHOD_LOOP, NB_COVER_AUTO, false, true, 1, false},
     {"{'inputs': {'x': [9, 14]}, 'nodes': {'n': {'op': 'BatchNorm1d', 'in': 'x'}, 'd': {'op': 'Dropout', 'p': 0.3, "
      "'in': 'n'}, 'r': {'op': 'ReLU', 'in': 'd'}, 'y': {'op': 'Softmax', 'in': 'r'}}, 'outputs': ['y', 'n']}",
-     NB_METHOD_STRUCTURE, NB_COVER_AUTO, false, true, 1},
+     NB_METHOD_STRUCTURE, NB_COVER_AUTO, false, true, 1, false},
+    {"{'dtype': 'float64', 'inputs': {'x': [5, 20]}, 'nodes': {'net': {'chain': [{'Linear': {'out_features': 33}}, "
+     "'Tanh',"
+     " {'Linear': {'out_features': 7}}], 'in': 'x'}}, 'outputs': ['net']}",
+     NB_METHOD_AUTO, NB_COVER_AUTO, false, false, 1, true},
 };
 enum { QUESTIONS = sizeof questions / sizeof *questions, MOST_HELPERS = 3 };
 
@@ -42,7 +47,8 @@ static void answer(const struct question *q, int helpers, FILE *to)
                          .method = q->method,
                          .coverage = q->coverage,
                          .order = q->order,
-                         .power = q->power};
+                         .power = q->power,
+                         .jacobian = q->jacobian};
     struct nb_verdicts v;
     nb_arena_init(&arena, (size_t)1 << 31);
     struct nb_graph *g = make_good(q->graph);

@@ -157,6 +157,9 @@ START_TEST(agreement)
     ck_assert_uint_eq(a.right, N - 10);
     ck_assert_double_eq_tol(a.error, 0x1p-40, 1e-15);
     ck_assert_double_eq_tol(a.bar, 1e-7, 1e-15);
+    ck_assert(a.largest == INFINITY);
+    nb_weigh_agreement(N - 10, claimed + 10, x + 10, bar + 10, 1e-9, 1e-4, &a);
+    ck_assert(a.zero == 0 && a.right == N - 10 && a.largest == ldexp(1, 49));
     nb_weigh_agreement(0, claimed, x, bar, 1e-9, 1e-4, &a);
     ck_assert(a.zero == 0 && a.right == 0 && a.error == 0 && a.bar == 0);
 }

@@ -40,10 +40,11 @@ void nb_weigh_differences(const struct nb_groups *g, const double *y, const doub
 void nb_weigh_imaginary(size_t n, const double _Complex *y, double scale, double *v);
 
 /* A row of numbers beside those claimed: how many are both zero, and how many agree: |a - n| <= rho |n|, and the error
- * bar of n is below limit |n|; of these the largest |a - n| / |n| and bar / |n|. */
+ * bar of n is below limit |n|; of these the largest |a - n| / |n| and bar / |n|, but for rounding. And the largest |n|.
+ */
 struct nb_agreement {
     size_t zero, right;
-    double error, bar;
+    double error, bar, largest;
 };
 void nb_weigh_agreement(size_t n, const double *claimed, const double *number, const double *bar, double rho,
                         double limit, struct nb_agreement *to);

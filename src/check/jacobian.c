@@ -3,6 +3,8 @@
  * Tensors have the outputs' entries, one after the other, as their first axis. */
 #include "check/checker.h"
 #include "check/sweep.h"
+#include "nabla/team.h"
+#include "nabla/weigh.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -92,21 +94,66 @@ static void take_given(struct jacobian *j, struct nb_leaf *l, const struct nb_te
     l->out->wrong = (int64_t)l->n * j->rows;
 }
 
+struct walk { /* through the rows */
+    struct jacobian *j;
+    struct nb_session *own; /* per slot */
+    struct nb_error *error;
+};
+
+/* The gradients of leaves are collected right where they are wanted. */
+static void one_candidate(void *context, int slot, int row)
+{
+    struct walk *w = context;
+    struct nb_checker *k = w->j->k;
+    struct nb_session *own = &w->own[slot];
+    if (w->error[slot].code)
+        return;
+    for (int i = 0; i < k->nleaf; i++)
+        if (own->grad[k->leaf[i].value])
+            own->grad[k->leaf[i].value] = k->leaf[i].out->candidate + (size_t)row * k->leaf[i].n;
+    if (nb_session_backward(own, w->j->unit[row], &w->error[slot]))
+        return;
+    for (int i = 0; i < k->nleaf; i++) {
+        const double *g = own->grad[k->leaf[i].value];
+        double *to = k->leaf[i].out->candidate + (size_t)row * k->leaf[i].n;
+        if (g && g != to) /* an output is a leaf, whose gradient is the cotangent */
+            memcpy(to, g, k->leaf[i].n * sizeof *to);
+        else if (!g)
+            memset(to, 0, k->leaf[i].n * sizeof *to);
+    }
+}
+
+/* A session for each slot: those of helpers have memory for gradients of their own. */
+static int new_walk(struct jacobian *j, struct walk *w, struct nb_error *e)
+{
+    struct nb_checker *k = j->k;
+    struct nb_fed fed = nb_graph_fed(k->g, &k->run);
+    bool drew;
+    *w = (struct walk){.j = j};
+    w->own = nb_small(k->arena, (size_t)nb_team_size(), sizeof *w->own, e);
+    w->error = nb_zalloc(k->arena, (size_t)nb_team_size(), sizeof *w->error, e);
+    if (!w->own || !w->error)
+        return -1;
+    w->own[0] = k->own;
+    for (int i = 1; i < nb_team_size(); i++)
+        if (nb_session_new(&k->p->plan, NB_F64, &fed, k->arena, &w->own[i], &drew, e) ||
+            nb_session_forward(&w->own[i], e))
+            return -1;
+    return 0;
+}
+
 static int read_candidates(struct jacobian *j, struct nb_error *e)
 {
     struct nb_checker *k = j->k;
-    for (int64_t row = 0; row < j->rows; row++) {
-        if (nb_session_backward(&k->own, j->unit[row], e))
+    struct walk w;
+    if (new_walk(j, &w, e))
+        return -1;
+    nb_team_run(one_candidate, &w, (int)j->rows);
+    for (int i = 0; i < nb_team_size(); i++)
+        if (w.error[i].code) {
+            *e = w.error[i];
             return -1;
-        for (int i = 0; i < k->nleaf; i++) {
-            const double *g = k->own.grad[k->leaf[i].value];
-            double *to = k->leaf[i].out->candidate + (size_t)row * k->leaf[i].n;
-            if (g)
-                memcpy(to, g, k->leaf[i].n * sizeof *to);
-            else
-                memset(to, 0, k->leaf[i].n * sizeof *to);
         }
-    }
     for (int i = 0; i < k->nleaf && k->c->gradients_given; i++) {
         const struct nb_tensor *t = nb_tensors_find(&k->c->gradients, k->leaf[i].out->name);
         if (t)
@@ -118,7 +165,7 @@ static int read_candidates(struct jacobian *j, struct nb_error *e)
 /* ---- the judgement --------------------------------------------------------------------------------------------- */
 
 struct tally {
-    double power, zero, worst_error;
+    double power, worst_error;
     int worst; /* severity */
 };
 
@@ -160,62 +207,99 @@ static void take_ruling(struct nb_leaf *l, size_t at, const struct nb_ruling *r,
     out->reason = r->reason;
 }
 
-/* By far the most: |a - n| within rho, the bar far below. */
-static bool plainly_right(double a, double n, double bar, double rho)
+struct rows { /* of one leaf */
+    const struct nb_checker *k;
+    struct nb_leaf *l;
+    const struct nb_sweep *w;
+    double *bar; /* the same for every row */
+    double rho, limit;
+    struct nb_agreement *row;
+};
+
+/* By far the most entries are zero twice, or agree, and their bar is far below. */
+static void one_row(void *context, int slot, int i)
 {
-    return fabs(a - n) <= rho * fabs(n) && bar < 1e-4 * fabs(n);
+    const struct rows *r = context;
+    size_t n = r->l->n;
+    (void)slot;
+    nb_weigh_agreement(n, r->l->out->candidate + (size_t)i * n, r->w->n[i][r->l->value], r->bar, r->rho, r->limit,
+                       &r->row[i]);
+    memcpy(r->l->out->bar + (size_t)i * n, r->bar, n * sizeof *r->bar);
 }
 
-static void judge_leaf(const struct nb_checker *k, struct nb_leaf *l, const struct nb_sweep *w, int64_t rows,
-                       const double *bar)
+/* The entry of a row that is off by most, or the first. */
+static void note_agreement(const struct rows *r, size_t row, struct tally *t)
+{
+    struct nb_checked *out = r->l->out;
+    const double *n = r->w->n[row][r->l->value], *a = out->candidate + row * r->l->n;
+    int severity = r->row[row].right ? 1 : 0;
+    if (severity < t->worst || (severity == t->worst && r->row[row].error <= t->worst_error))
+        return;
+    for (size_t i = 0; i < r->l->n; i++) {
+        double error = n[i] == 0 ? 0 : fabs(a[i] - n[i]) / fabs(n[i]);
+        if ((n[i] == 0 && severity) || (severity == t->worst && error <= t->worst_error))
+            continue;
+        t->worst = severity;
+        t->worst_error = out->largest_error = error;
+        out->worst = (int64_t)(row * r->l->n + i);
+    }
+}
+
+static void judge_row(const struct rows *r, size_t row, struct tally *t)
+{
+    const struct nb_agreement *a = &r->row[row];
+    for (size_t i = 0; i < r->l->n && a->zero + a->right < r->l->n; i++) {
+        struct nb_ruling now = rule(r->k, r->l, r->w, row, i);
+        take_ruling(r->l, row * r->l->n + i, &now, t);
+    }
+    if (a->zero + a->right < r->l->n || !r->l->n)
+        return;
+    note_agreement(r, row, t);
+    r->l->out->right += (int64_t)a->right;
+    r->l->out->silent += (int64_t)a->zero;
+    t->power = a->right ? fmax(t->power, r->rho + 2 * a->bar) : t->power;
+}
+
+static int judge_leaf(const struct jacobian *j, struct nb_leaf *l, const struct nb_sweep *w, struct nb_error *e)
 {
     struct tally t = {.worst = -1};
-    double rho = nb_rho(k->rho, l->eps), loosest = 0;
-    for (int64_t row = 0; row < rows; row++) {
-        const double *n = w->n[row][l->value], *a = l->out->candidate + (size_t)row * l->n;
-        double *to = l->out->bar + (size_t)row * l->n;
-        for (size_t i = 0; i < l->n; i++) {
-            if (t.worst >= 1 && plainly_right(a[i], n[i], bar[i], rho)) {
-                double d = fabs(a[i] - n[i]), r = bar[i] / fabs(n[i]);
-                loosest = r > loosest ? r : loosest;
-                to[i] = bar[i];
-                l->out->right++;
-                if (t.worst > 1 || d <= t.worst_error * fabs(n[i]))
-                    continue;
-                t.worst_error = l->out->largest_error = d / fabs(n[i]);
-                l->out->worst = row * (int64_t)l->n + (int64_t)i;
-                continue;
-            }
-            struct nb_ruling r = rule(k, l, w, (size_t)row, i);
-            take_ruling(l, (size_t)row * l->n + i, &r, &t);
-        }
-    }
-    l->out->power_worst = fmax(t.power, rho + 2 * loosest);
+    double rho = nb_rho(j->k->rho, l->eps), r_max = nb_r_max(j->k->r_max, l->eps);
+    struct rows r = {.k = j->k, .l = l, .w = w, .rho = rho, .limit = fmin(1e-4, (r_max - rho) / 2)};
+    r.bar = nb_alloc(j->k->arena, l->n, sizeof *r.bar, e);
+    r.row = nb_zalloc(j->k->arena, (size_t)j->rows, sizeof *r.row, e);
+    if (!r.bar || !r.row)
+        return -1;
+    for (size_t i = 0; i < l->n; i++)
+        r.bar[i] = sqrt(w->var[l->value][i]);
+    nb_team_run(one_row, &r, (int)j->rows);
+    for (int64_t row = 0; row < j->rows; row++)
+        l->largest = fmax(l->largest, r.row[row].largest);
+    for (int64_t row = 0; row < j->rows; row++)
+        judge_row(&r, (size_t)row, &t);
+    l->out->power_worst = t.power;
+    return 0;
+}
+
+/* Nothing leads to this leaf. */
+static int no_gradient(struct jacobian *j, struct nb_sweep *w, struct nb_leaf *l, struct nb_error *e)
+{
+    double *all = nb_zalloc(j->k->arena, l->n * (size_t)j->rows, sizeof *all, e);
+    w->var[l->value] = nb_zalloc(j->k->arena, l->n, sizeof(double), e);
+    w->terms[l->value] = nb_zalloc(j->k->arena, l->n, sizeof(double), e);
+    for (int64_t row = 0; row < j->rows && all; row++)
+        w->n[row][l->value] = all + (size_t)row * l->n;
+    return all && w->var[l->value] && w->terms[l->value] ? 0 : -1;
 }
 
 static int judge(struct jacobian *j, struct nb_sweep *w, struct nb_leaf *l, struct nb_error *e)
 {
     struct nb_checked *out = l->out;
-    double *bar = nb_alloc(j->k->arena, l->n, sizeof *bar, e);
-    if (!bar)
+    if (!w->n[0][l->value] && no_gradient(j, w, l, e))
         return -1;
-    if (!w->n[0][l->value]) { /* nothing leads there */
-        size_t n = l->n * (size_t)j->rows;
-        for (int64_t row = 0; row < j->rows; row++)
-            w->n[row][l->value] = nb_zalloc(j->k->arena, l->n, sizeof(double), e);
-        w->var[l->value] = nb_zalloc(j->k->arena, n, sizeof(double), e);
-        w->terms[l->value] = nb_zalloc(j->k->arena, n, sizeof(double), e);
-        if (e->code)
-            return -1;
-    }
-    for (size_t i = 0; i < l->n; i++)
-        bar[i] = sqrt(w->var[l->value][i]);
-    for (int64_t row = 0; row < j->rows; row++)
-        for (size_t i = 0; i < l->n; i++)
-            l->largest = fmax(l->largest, fabs(w->n[row][l->value][i]));
     out->judged = true;
     out->value = w->n[0][l->value]; /* rows lie side by side */
-    judge_leaf(j->k, l, w, j->rows, bar);
+    if (judge_leaf(j, l, w, e))
+        return -1;
     out->verdict = out->wrong ? NB_WRONG : out->cannot_tell || !out->right ? NB_CANNOT_TELL : NB_RIGHT;
     if (out->verdict == NB_CANNOT_TELL && !out->reason)
         out->reason = l->n ? NB_WHY_silent : NB_WHY_empty;

@@ -55,44 +55,51 @@ static int own_leaves(struct nb_oracle *o, const struct nb_plan *plan, struct nb
     return 0;
 }
 
-/* All leaves by up to eight units in the last place, either way. */
+/* All leaves by a few units in the last place, either way. */
 static void jiggle(struct nb_oracle *o, int round, bool complex_build)
 {
-    size_t at = 0;
-    uint64_t r = 0;
+    double *keep = o->keep;
     for (int l = 0; l < o->nleaf; l++) {
-        double *d = o->d.data[o->leaf[l]];
+        double *d = o->d.data[o->leaf[l]], *by = o->jiggle;
         double _Complex *z = o->z.data[o->leaf[l]];
-        for (size_t i = 0; i < entries(&o->d, o->leaf[l]); i++, at++, r >>= 4) {
-            if (at % 16 == 0)
-                r = nb_word((struct nb_stream){20, 26}, (uint64_t)round << 40 | at);
-            double factor = 1 + (r & 1 ? 1.0 : -1.0) * (double)(1 + (r >> 1 & 7)) * DBL_EPSILON;
-            o->keep[at] = complex_build ? creal(z[i]) : d[i];
-            if (complex_build)
-                z[i] = o->keep[at] * factor;
-            else
-                d[i] = o->keep[at] * factor;
+        size_t n = entries(&o->d, o->leaf[l]);
+        nb_draw_amounts((struct nb_stream){20, 26}, (uint64_t)round << 56 | (uint64_t)l << 40, n, by);
+        for (size_t i = 0; i < n && complex_build; i++) {
+            keep[i] = creal(z[i]);
+            z[i] = keep[i] * (1 + 6 * by[i] * DBL_EPSILON);
         }
+        for (size_t i = 0; i < n && !complex_build; i++) {
+            keep[i] = d[i];
+            d[i] *= 1 + 6 * by[i] * DBL_EPSILON;
+        }
+        keep += n;
     }
 }
 
 static void put_back(struct nb_oracle *o, bool complex_build)
 {
     const double *keep = o->keep;
-    for (int l = 0; l < o->nleaf; l++)
-        for (size_t i = 0; i < entries(&o->d, o->leaf[l]); i++, keep++)
-            if (complex_build)
-                ((double _Complex *)o->z.data[o->leaf[l]])[i] = *keep;
-            else
-                ((double *)o->d.data[o->leaf[l]])[i] = *keep;
+    for (int l = 0; l < o->nleaf; l++) {
+        size_t n = entries(&o->d, o->leaf[l]);
+        if (complex_build)
+            nb_convert(NB_C128, o->z.data[o->leaf[l]], NB_F64, keep, n);
+        else
+            memcpy(o->d.data[o->leaf[l]], keep, n * sizeof *keep);
+        keep += n;
+    }
 }
 
 static int new_keep(struct nb_oracle *o, struct nb_arena *a, struct nb_error *e)
 {
-    size_t n = 0;
-    for (int l = 0; l < o->nleaf; l++)
-        n += entries(&o->d, o->leaf[l]);
-    return (o->keep = nb_alloc(a, n, sizeof *o->keep, e)) ? 0 : -1;
+    size_t all = 0, most = 0;
+    for (int l = 0; l < o->nleaf; l++) {
+        size_t n = entries(&o->d, o->leaf[l]);
+        all += n;
+        most = n > most ? n : most;
+    }
+    o->keep = nb_alloc(a, all, sizeof *o->keep, e);
+    o->jiggle = nb_alloc(a, most, sizeof *o->jiggle, e);
+    return o->keep && o->jiggle ? 0 : -1;
 }
 
 static bool refuses_jiggle(struct nb_oracle *o)

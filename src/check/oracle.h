@@ -34,7 +34,7 @@ struct nb_oracle {
     double **base, **plus, **minus; /* outputs at the point and beside it */
     double **noise;                 /* what the outputs do when the leaves move by units in the last place */
     int nleaf, *leaf;               /* the leaves that may be moved so */
-    double *keep;                   /* their values meanwhile */
+    double *keep, *jiggle;          /* their values meanwhile; by how much */
     uint64_t decisions;             /* of all operations at the point */
     double greatest;                /* of all numbers met on the way, and 1 */
     int64_t edges;                  /* values that stand at an edge of one */

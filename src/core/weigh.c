@@ -194,8 +194,8 @@ NB_SIMD void nb_weigh_agreement(size_t n, const double *claimed, const double *n
                                 double limit, struct nb_agreement *to)
 {
     int64_t zero = 0, right = 0;
-    double error = 0, loosest = 0;
-    NB_PRAGMA(omp simd reduction(+ : zero, right) reduction(max : error, loosest))
+    double error = 0, loosest = 0, largest = 0;
+    NB_PRAGMA(omp simd reduction(+ : zero, right) reduction(max : error, loosest, largest))
     for (size_t i = 0; i < n; i++) {
         double a = claimed[i], x = fabs(number[i]), d = fabs(a - number[i]), r = bar[i], inverse = 1 / x;
         bool agrees = (d <= rho * x) & (r < limit * x);
@@ -204,8 +204,9 @@ NB_SIMD void nb_weigh_agreement(size_t n, const double *claimed, const double *n
         right += agrees;
         error = e > error ? e : error;
         loosest = l > loosest ? l : loosest;
+        largest = x > largest ? x : largest;
     }
-    *to = (struct nb_agreement){(size_t)zero, (size_t)right, error, loosest};
+    *to = (struct nb_agreement){(size_t)zero, (size_t)right, error, loosest, largest};
 }
 
 NB_SIMD double nb_weigh_largest(size_t n, const double *x)
