@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROUNDING = 16, TOGETHER = 8 };
+enum { ROUNDING = 16, TOGETHER = 8, JIGGLES = 8 };
 
 /* ---- weighing: sums over the outputs of a block ---------------------------------------------------------------- */
 
@@ -94,6 +94,37 @@ int nb_complex_entry(struct nb_operand *p, int set, int64_t c, int64_t b, double
         for (size_t j = 0; j < p->out[o].n; j++)
             if (p->out[o].groups.of[j] == b && p->out[o].g[set][j] != 0)
                 *number += p->out[o].g[set][j] * dy[j];
+    return 0;
+}
+
+int nb_complex_entry_at(struct nb_operand *p, int set, int64_t c, int64_t b, double to, double *number,
+                        struct nb_error *e)
+{
+    struct nb_stand *s = &p->stand;
+    int64_t i = nb_entry_of(p, c, b);
+    double x = s->point[i];
+    s->point[i] = to;
+    nb_stand_reset(s, 0);
+    int bad = nb_complex_entry(p, set, c, b, number, e);
+    s->point[i] = x;
+    nb_stand_reset(s, 0);
+    return bad;
+}
+
+int nb_complex_scatter(struct nb_operand *p, int set, int64_t c, int64_t b, double *scatter, struct nb_error *e)
+{
+    double x = p->stand.point[nb_entry_of(p, c, b)], here, beside;
+    *scatter = 0;
+    if (nb_complex_entry(p, set, c, b, &here, e))
+        return -1;
+    for (int k = 0; k < JIGGLES; k++) {
+        double to = x;
+        for (int u = 0; u <= k / 2; u++)
+            to = nextafter(to, k & 1 ? INFINITY : -INFINITY);
+        if (nb_complex_entry_at(p, set, c, b, to, &beside, e))
+            return -1;
+        *scatter = fmax(*scatter, fabs(beside - here));
+    }
     return 0;
 }
 

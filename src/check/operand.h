@@ -64,6 +64,11 @@ int nb_operand_error(const struct nb_operand *p, struct nb_error *e);
 int nb_colours(struct nb_operand *p, struct nb_error *e);
 /* The number of one entry for one set by the complex step in slot 0. */
 int nb_complex_entry(struct nb_operand *p, int set, int64_t c, int64_t b, double *number, struct nb_error *e);
+/* The same when the entry is moved there. */
+int nb_complex_entry_at(struct nb_operand *p, int set, int64_t c, int64_t b, double to, double *number,
+                        struct nb_error *e);
+/* How that number scatters when the entry moves by units in the last place: rounding inside the node. */
+int nb_complex_scatter(struct nb_operand *p, int set, int64_t c, int64_t b, double *scatter, struct nb_error *e);
 /* Tests that the operand is affine. */
 int nb_is_affine(struct nb_operand *p, bool *is, struct nb_error *e);
 

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROUNDING = 16, HALVINGS = 37, JIGGLES = 8, MOST_SUSPECTS = 512, CLOSEST = 32 };
+enum { ROUNDING = 16, HALVINGS = 37, MOST_SUSPECTS = 512, CLOSEST = 32 };
 static const double AGREE = 1e-9, GOOD = 1e-6;
 
 struct rung {
@@ -248,35 +248,14 @@ static void one_colour(void *context, int slot, int i)
 
 /* ---- an entry at which they differ ----------------------------------------------------------------------------- */
 
-/* The complex step at this entry, when the entry is moved there. */
-static int number_at(struct rungs *r, int64_t c, int64_t b, double to, double *number, struct nb_error *e)
-{
-    struct nb_stand *s = &r->p->stand;
-    int64_t i = nb_entry_of(r->p, c, b);
-    double x = s->point[i];
-    s->point[i] = to;
-    nb_stand_reset(s, 0);
-    int bad = nb_complex_entry(r->p, r->set, c, b, number, e);
-    s->point[i] = x;
-    nb_stand_reset(s, 0);
-    return bad;
-}
-
-/* How its number scatters when the entry moves by units in the last place. */
+/* Rounding inside the node belongs to the bars. */
 static int widen(struct rungs *r, int64_t c, int64_t b, struct nb_error *e)
 {
-    struct nb_operand *p = r->p;
-    double x = p->stand.point[nb_entry_of(p, c, b)], scatter = 0;
-    for (int k = 0; k < JIGGLES; k++) {
-        double to = x, number;
-        for (int u = 0; u <= k / 2; u++)
-            to = nextafter(to, k & 1 ? INFINITY : -INFINITY);
-        if (number_at(r, c, b, to, &number, e))
-            return -1;
-        scatter = fmax(scatter, fabs(number - nb_kept(p, r->kept, c)[b]));
-    }
-    nb_kept(p, NB_BAR, c)[b] += 8 * scatter;
-    nb_kept(p, NB_OWN_BAR, c)[b] += 8 * scatter;
+    double scatter;
+    if (nb_complex_scatter(r->p, r->set, c, b, &scatter, e))
+        return -1;
+    nb_kept(r->p, NB_BAR, c)[b] += 8 * scatter;
+    nb_kept(r->p, NB_OWN_BAR, c)[b] += 8 * scatter;
     return 0;
 }
 
@@ -285,7 +264,8 @@ static int explained_by_kink(struct rungs *r, int64_t c, int64_t b, const struct
                              struct nb_error *e)
 {
     double x = r->p->stand.point[nb_entry_of(r->p, c, b)], hair = 0x1p-40 * fmax(1, fabs(x)), left, right;
-    if (number_at(r, c, b, x - hair, &left, e) || number_at(r, c, b, x + hair, &right, e))
+    if (nb_complex_entry_at(r->p, r->set, c, b, x - hair, &left, e) ||
+        nb_complex_entry_at(r->p, r->set, c, b, x + hair, &right, e))
         return -1;
     double low = fmin(left, right), high = fmax(left, right), slack = l->bar + 1e-6 * (high - low);
     *is = high - low > 1e-6 * fmax(fabs(low), fabs(high)) && l->value >= low - slack && l->value <= high + slack;

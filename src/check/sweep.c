@@ -331,18 +331,32 @@ static int measure_scatter(struct comparison *x, struct nb_error *e)
     return 0;
 }
 
+/* A unit in the last place of terms as large as they would be if nothing cancelled: what a node gives by what it takes.
+ * Two numbers normalised are 1 and -1 whatever they are; no stirring shows what is lost on the way to that. */
+static double lost_by_cancelling(const struct nb_operand *p)
+{
+    double x = nb_weigh_largest(p->stand.n, p->stand.point), g = 0;
+    for (int o = 0; o < p->stand.nout; o++)
+        g = fmax(g, nb_weigh_largest(p->out[o].n, p->out[o].g[p->sets - 1]));
+    return x > 0 ? 4 * DBL_EPSILON * g * nb_weigh_largest(p->stand.total, p->stand.base) / x : 0;
+}
+
 /* Where numbers end nothing can be said. */
 static int compare_entry(struct comparison *x, int64_t c, int64_t b, struct nb_error *e)
 {
     struct nb_operand *p = x->p;
     int64_t i = nb_entry_of(p, c, b);
-    double n = nb_kept(p, NB_OWN, c)[b], got = x->got[i], d = fabs(got - n);
+    double n = nb_kept(p, NB_OWN, c)[b], got = x->got[i], d = fabs(got - n), noise = 0;
     double bar = RHO * fmax(fabs(n), fabs(got)) + nb_kept(p, NB_OWN_BAR, c)[b] + 64 * DBL_EPSILON * x->largest;
     if (d <= bar || !p->w->ok || !isfinite(n) || nb_edges_hold(&x->edges, p->stand.port, i))
         return 0;
     if (!x->scatter && measure_scatter(x, e))
         return -1;
     if (d <= bar + 16 * x->scatter[i])
+        return 0;
+    if (!p->affine && nb_complex_scatter(p, p->sets - 1, c, b, &noise, e))
+        return -1;
+    if (d <= bar + 16 * x->scatter[i] + 8 * noise + lost_by_cancelling(p))
         return 0;
     p->w->ok = false;
     p->w->fault = nb_sprintf(p->w->arena, e, "%s, %s[%lld]: backward gives %.17g, the forward %.17g", p->stand.op->node,
