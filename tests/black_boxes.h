@@ -333,6 +333,21 @@ POINTWISE(high, 1e6 + tanh(x), 1 - tanh(x) * tanh(x))
 POINTWISE(fast, sin(1e4 * x), 1e4 * cos(1e4 * x))
 POINTWISE(third, (double)(float)(tanhf((float)x)) / 3, (1 - tanh(x) * tanh(x)) / 3)
 
+/* Small differences of large terms: what is lost inside does not show in the size of the result. */
+static double beside = 1;
+static inline double without(double sum)
+{
+    volatile double kept = sum; /* in memory, so that it is rounded */
+    return kept - beside;
+}
+
+POINTWISE(lost_tanh, without(beside + tanh(x)), 1 - tanh(x) * tanh(x))
+POINTWISE(lost_square, without(beside + x * x), 2 * x)
+POINTWISE(lost_cosine, (1 - cos(x * 1e-3)) / 1e-6, sin(x * 1e-3) * 1e3)
+POINTWISE(lost_root, sqrt(1 + x * x * 1e-6) - 1, x * 1e-6 / sqrt(1 + x * x * 1e-6))
+POINTWISE(lost_cube, pow(beside + x, 3) - pow(beside, 3), 3 * (beside + x) * (beside + x))
+POINTWISE(expanded, ((((((x - 6) * x + 15) * x - 20) * x + 15) * x - 6) * x + 1), 6 * pow(x - 1, 5))
+
 static inline void noisy(const double *x, double *y)
 {
     for (int i = 0; i < ENTRIES; i++)

@@ -532,6 +532,38 @@ START_TEST(test_float_in_disguise)
 }
 END_TEST
 
+/* ---- digits lost inside ------------------------------------------------------------------------------------------ */
+
+static const struct box lossy[] = {
+    {"c + tanh x - c", EACH, lost_tanh, lost_tanh_backward, NULL, false},
+    {"c + x^2 - c", EACH, lost_square, lost_square_backward, NULL, false},
+    {"1 - cos x/1000", EACH, lost_cosine, lost_cosine_backward, NULL, false},
+    {"sqrt(1 + x^2/10^6) - 1", EACH, lost_root, lost_root_backward, NULL, false},
+    {"(c + x)^3 - c^3", EACH, lost_cube, lost_cube_backward, NULL, false},
+    {"(x - 1)^6, expanded", EACH, expanded, expanded_backward, NULL, false},
+};
+enum { LOSSY = sizeof lossy / sizeof *lossy, SIZES = 5 };
+
+/* However large the terms, no right entry is called wrong, no wrong one right. */
+START_TEST(test_lost_digits)
+{
+    static const double sizes[SIZES] = {1, 1e3, 1e4, 1e6, 1e9};
+    beside = sizes[_i % SIZES];
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        struct asked q = {.box = &lossy[_i / SIZES], .seed = seed};
+        struct outcome r = run(&q);
+        if (worst_of(&r))
+            tell(q.box->name, &r);
+        ck_assert_int_eq(worst_of(&r), 0);
+        q.spoil = spoil;
+        q.which = (int)seed;
+        effective = false;
+        r = run(&q);
+        ck_assert(!effective || r.verdict != NB_RIGHT);
+    }
+}
+END_TEST
+
 /* ---- structure --------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -823,6 +855,7 @@ int main(void)
     tcase_add_loop_test(t, test_fast, 0, 4);
     tcase_add_loop_test(t, test_float, 0, 3);
     tcase_add_loop_test(t, test_float_in_disguise, 0, 5);
+    tcase_add_loop_test(t, test_lost_digits, 0, LOSSY * SIZES);
     tcase_add_loop_test(t, test_structure, 0, sizeof claims / sizeof *claims);
     tcase_add_test(t, test_structure_that_cannot_be);
     tcase_add_loop_test(t, test_complex, 0, 3);

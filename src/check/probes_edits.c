@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-static const int FINE[] = {-18, -26, -34}, BEND[] = {2, 1, -1};
+static const int BEND[] = {2, 1, -1};
+enum { FIRST_SCALE = -12, SCALES_APART = 4 };
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
@@ -62,8 +63,10 @@ static double jiggle(const struct nb_probes *p, const struct nb_block *b, size_t
     double x = p->base[b->base].at[p->operand[operand].in][i];
     if (probe < NB_JIGGLES)
         return jiggled(p, x, nb_word(p->stream, nb_draw_at(NB_DRAW_JIGGLE, b->base, operand, (int64_t)probe, i)));
-    double sign = nb_direction_sign(p, b->base, operand, NB_DIRECTIONS, i) * (probe % 2 ? -1 : 1);
-    return nb_stepped(p, x, sign * ldexp(fabs(x), FINE[(probe - NB_JIGGLES) / 2]));
+    uint64_t at = nb_draw_at(NB_DRAW_SIGN, b->base, operand, NB_DIRECTIONS, i);
+    double v = nb_draw_sign(p, at) * (0.5 + nb_draw(p, at) / 2) * (probe % 2 ? -1 : 1);
+    int size = FIRST_SCALE - SCALES_APART * (int)((probe - NB_JIGGLES) / 2);
+    return nb_stepped(p, x, v * ldexp(nb_scale_of(p, operand, x), size));
 }
 
 static double companion(const struct nb_probes *p, const struct nb_block *b, size_t probe, int64_t i)

@@ -266,12 +266,15 @@ static bool limit_of(const double *value, double rounding, struct nb_estimate *n
     return n->found;
 }
 
-/* Of two that contradict each other the nearer one counts: a derivative is a limit. */
+/* The sharper one counts. Where a blunter one contradicts it neither bar can be believed. */
 static void keep_better(struct nb_estimate *n, const struct nb_estimate *next)
 {
-    bool contradicts = n->found && fabs(next->value - n->value) > next->bar + n->bar;
-    if (!n->found || contradicts || next->bar < n->bar)
+    double apart = n->found ? fabs(next->value - n->value) : 0;
+    bool contradicts = n->found && apart > next->bar + n->bar;
+    if (!n->found || next->bar < n->bar)
         *n = *next;
+    else if (contradicts)
+        n->bar = apart;
 }
 
 /* cross[i]: a kink lies between rungs i - 1 and i. */

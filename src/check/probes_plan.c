@@ -19,7 +19,7 @@ static void more(struct amount *a, double probes, double edits)
 
 static double jiggles(const struct nb_probes *p)
 {
-    return NB_JIGGLES + (p->f.single ? 0 : NB_FINE);
+    return NB_JIGGLES + (p->f.single ? 0 : 2 * NB_SCALES);
 }
 
 static void amount_of_entries(const struct nb_probes *p, const struct nb_operand *o, bool every, int directions,

@@ -68,27 +68,54 @@ static int see_base(struct nb_probes *p, int base, const double *y, struct nb_er
 
 static double moved_by(const struct nb_heard *h, const struct nb_block *b, const struct nb_spot *s, int probe, size_t j)
 {
-    double d = nb_heard_row(h, b->probe + (size_t)probe)[j] - s->y[j];
-    return isfinite(d) ? d : 0;
+    return nb_heard_row(h, b->probe + (size_t)probe)[j] - s->y[j];
 }
 
-/* An output that moves with all inputs moved by 2^-18 of themselves, but not in proportion when they are moved by
- * 2^-34 (where double would show it), computes with fewer digits: its noise is what breaks the proportion. 0: it does
- * not, or nothing can be seen. */
-static double coarseness(const struct nb_probes *p, const struct nb_heard *h, const struct nb_block *b, size_t j)
+/* Moves of all inputs by ever smaller fractions, one side of the base: what an output does, and what breaks the
+ * proportion between a move and one of a sixteenth of it. */
+struct moves {
+    double by[NB_SCALES], broken[NB_SCALES - 1];
+};
+
+static struct moves moves_of(const struct nb_heard *h, const struct nb_block *b, const struct nb_spot *s, int way,
+                             size_t j)
 {
-    const struct nb_spot *s = &p->base[b->base];
-    double noise = 0;
-    for (int way = 0; way < 2; way++) {
-        double far = moved_by(h, b, s, NB_JIGGLES + way, j), mid = moved_by(h, b, s, NB_JIGGLES + 2 + way, j);
-        double near = moved_by(h, b, s, NB_JIGGLES + 4 + way, j), wanted = ldexp(far, -16);
-        if (fabs(wanted) <= 16 * (DBL_EPSILON * fabs(s->y[j]) + s->noise[j]))
-            continue;
-        if (near / wanted > 1.0 / 8 && near / wanted < 8)
-            return 0;
-        noise = fmax(noise, fmax(fabs(mid - ldexp(far, -8)), FLT_EPSILON / 2 * fabs(s->y[j])));
-    }
-    return noise;
+    struct moves m;
+    for (int k = 0; k < NB_SCALES; k++)
+        m.by[k] = moved_by(h, b, s, NB_JIGGLES + 2 * k + way, j);
+    for (int k = 0; k + 1 < NB_SCALES; k++)
+        m.broken[k] = fabs(m.by[k] - 16 * m.by[k + 1]) / 8;
+    return m;
+}
+
+/* Rounding of this size would hide the smaller moves; they are there, and in proportion. */
+static bool refuted(const struct moves *m, int k, double noise)
+{
+    int seen = 0;
+    while (++k + 1 < NB_SCALES && seen < 2)
+        if (m->by[k] != 0 && fabs(m->by[k]) < noise / 2) {
+            if (!(m->broken[k] < fabs(m->by[k]) / 16))
+                return false;
+            seen++;
+        }
+    return seen == 2;
+}
+
+/* Curvature falls 256-fold from one size to the next, rounding stays. */
+static double noise_of(const struct moves *m)
+{
+    double most = 0;
+    for (int k = 1; k + 1 < NB_SCALES; k++)
+        if (isfinite(m->broken[k]) && m->broken[k] > m->broken[k - 1] / 64 && !refuted(m, k, m->broken[k]))
+            most = fmax(most, m->broken[k]);
+    return most;
+}
+
+/* A kink nearby may leave a trace like rounding, but hardly on both sides. */
+static double unrest(const struct nb_heard *h, const struct nb_block *b, const struct nb_spot *s, size_t j)
+{
+    struct moves up = moves_of(h, b, s, 0, j), down = moves_of(h, b, s, 1, j);
+    return fmin(noise_of(&up), noise_of(&down));
 }
 
 static int tell_coarse(struct nb_probes *p, int base, size_t j, struct nb_error *e)
@@ -99,9 +126,10 @@ static int tell_coarse(struct nb_probes *p, int base, size_t j, struct nb_error 
     const char *where = place_of(p, base, j, e);
     if (!where)
         return -1;
-    return nb_doubt_add(&p->v, "few_digits", where,
-                        "small mistakes: the function seems to compute in float32 inside, evaluate it in float64",
-                        p->arena, e);
+    return nb_doubt_add(
+        &p->v, "few_digits", where,
+        "small mistakes: the function loses digits inside, as float32 or a difference of large terms does", p->arena,
+        e);
 }
 
 static int see_noise(struct nb_probes *p, const struct nb_heard *h, const struct nb_block *b, struct nb_error *e)
@@ -109,10 +137,12 @@ static int see_noise(struct nb_probes *p, const struct nb_heard *h, const struct
     struct nb_spot *s = &p->base[b->base];
     for (size_t j = 0; j < p->m; j++) {
         for (int r = 0; r < NB_JIGGLES; r++)
-            s->noise[j] = fmax(s->noise[j], fabs(moved_by(h, b, s, r, j)));
-        double coarse = b->probes > NB_JIGGLES ? coarseness(p, h, b, j) : 0;
-        s->noise[j] = fmax(s->noise[j], coarse);
-        if (coarse > 0 && tell_coarse(p, b->base, j, e))
+            if (isfinite(moved_by(h, b, s, r, j)))
+                s->noise[j] = fmax(s->noise[j], fabs(moved_by(h, b, s, r, j)));
+        double most = b->probes > NB_JIGGLES ? unrest(h, b, s, j) : 0;
+        bool coarse = most > 0x1p-30 * fabs(s->y[j]) && most > 64 * s->noise[j];
+        s->noise[j] = fmax(s->noise[j], most);
+        if (coarse && tell_coarse(p, b->base, j, e))
             return -1;
     }
     return 0;
@@ -176,12 +206,12 @@ static void see_companions(struct nb_probes *p, const struct nb_heard *h, const 
 {
     const struct nb_spot *s = &p->base[b->base];
     const double *x = s->at[p->operand[b->operand].in];
-    double sizes = 0, scales = 0, root = sqrt((double)nb_grid_of(p, b->base, b->operand)->colours);
+    double sizes = 0, scales = 0;
     for (size_t i = 0; i < p->operand[b->operand].n; i++) {
         sizes += fabs(x[i]);
         scales += nb_scale_of(p, b->operand, x[i]);
     }
-    double terms = root * sizes / scales / ldexp(2, p->first_exponent - 2);
+    double terms = sizes / scales / ldexp(2, p->first_exponent - 2);
     for (size_t i = 0; i < b->probes; i += 2) {
         const double *plus = nb_heard_row(h, b->probe + i), *minus = plus + p->m;
         for (size_t j = 0; j < p->m; j++)

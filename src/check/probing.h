@@ -18,7 +18,7 @@
 enum {
     NB_ROUNDING = 16,   /* units in the last place that one evaluation may be off */
     NB_JIGGLES = 4,     /* probes that move everything by units in the last place, */
-    NB_FINE = 6,        /* and by fractions: three sizes, either way */
+    NB_SCALES = 9,      /* and by fractions of so many sizes, either way */
     NB_COMPANIONS = 12, /* three points, two directions, either way */
     NB_BENDS = 6,
     NB_SPOTS = 64, /* entries looked at where not all can be */
