@@ -10,7 +10,7 @@ void K(nb_fold)(const struct nb_shape *from, const REAL *gout, const struct nb_s
 
 static REAL *K(numbers)(size_t n)
 {
-    REAL *x = malloc((n + 1) * sizeof *x);
+    REAL *x = aligned_alloc(64, ((n + 1) * sizeof *x + 63) / 64 * 64);
     for (size_t i = 0; i < n; i++)
         x[i] = (REAL)DRAW();
     return x;
@@ -54,6 +54,8 @@ BUILD_TEST(K(products))
     K(check_product)(false, true, 1, 300, 260, 0);
     K(check_product)(true, false, 260, 300, 1, 1);
     K(check_product)(false, false, 300, 1, 260, 1);
+    for (int beta = 0; beta < 2; beta++) /* large enough to be cut into strips */
+        K(check_product)(false, true, 70, 150, 160, beta);
 }
 END_TEST
 
