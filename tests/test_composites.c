@@ -193,7 +193,7 @@ static struct nb_verdicts judge(const struct subject *s, enum nb_method method, 
 
 static bool powerless(const struct nb_checked *c)
 {
-    return c->verdict == NB_CANNOT_TELL && c->reason == NB_WHY_no_power;
+    return c->verdict == NB_CANNOT_TELL && (c->reason == NB_WHY_no_power || c->reason == NB_WHY_rounding);
 }
 
 /* Where nearly all of it cancels, one way may have the power to tell and the other not: node by node terms are seen

@@ -25,6 +25,8 @@ int nb_doubt_add(struct nb_verdicts *v, const char *code, const char *where, con
             memcpy(more, v->doubts, n * sizeof *more);
         v->doubts = more;
     }
+    if (!(where = nb_strdup(a, where, e))) /* names of nodes are gone when the plan is */
+        return -1;
     v->doubts[v->ndoubts++] = (struct nb_doubt){code, where, hides};
     return 0;
 }

@@ -63,7 +63,8 @@ static bool is_caught(const struct nb_checker *k, const struct nb_leaf *l, const
 static int note(struct planter *p, const char *where, const char *mistake, bool caught, struct nb_error *e)
 {
     struct nb_verdicts *v = p->k->v;
-    if (nb_grow(p->k->arena, &v->mutants, v->nmutants, &p->cap, sizeof *v->mutants, e))
+    where = nb_strdup(p->k->arena, where, e); /* names of nodes are gone when the plan is */
+    if (!where || nb_grow(p->k->arena, &v->mutants, v->nmutants, &p->cap, sizeof *v->mutants, e))
         return -1;
     v->mutants[v->nmutants++] = (struct nb_mutant){where, mistake, caught};
     return 0;
