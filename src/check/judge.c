@@ -70,7 +70,7 @@ static int look_closer(struct nb_checker *k, const struct nb_leaf *l, size_t i, 
     double gap = fabs(x->z.value - x->d.value);
     bool settled = true;
     int near = 0; /* two in a row that come near the complex step, however wide their bars: no accident */
-    for (int halved = 4; halved <= 32 && r->disagree; halved += 4) {
+    for (int halved = 4; halved <= 36 && r->disagree; halved += 4) {
         struct nb_entry y = *x;
         if (nb_differences_below(k->oracle, l->value, i, l->slope, l->reach, halved, &y.d, e))
             return -1;

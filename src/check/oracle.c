@@ -135,20 +135,30 @@ bool nb_oracle_moves(const struct nb_oracle *o, int leaf)
     return false;
 }
 
+static void note_noise(struct nb_oracle *o)
+{
+    for (int k = 0; k < o->nout; k++)
+        for (size_t j = 0; j < entries(&o->d, o->out[k]); j++)
+            o->noise[k][j] =
+                fmax(o->noise[k][j], isfinite(o->plus[k][j]) ? fabs(o->plus[k][j] - o->base[k][j]) : INFINITY);
+}
+
+/* A kink is no rounding; but where every step aside crosses one, something has to be reckoned with. */
 static void measure_noise(struct nb_oracle *o)
 {
-    for (int r = 0; r < JIGGLES; r++) {
+    int measured = 0;
+    for (int r = 0; r < 2 * JIGGLES && (r < JIGGLES || !measured); r++) {
         struct nb_error refused = {0};
-        jiggle(o, r, false);
-        o->d.stir = 1 + (uint64_t)r;
+        jiggle(o, r % JIGGLES, false);
+        o->d.stir = 1 + (uint64_t)(r % JIGGLES);
         int bad = evaluate(o, o->plus, &refused);
         o->d.stir = 0;
-        bad = bad || nb_session_decisions(&o->d, NULL) != o->decisions; /* a kink is no rounding */
+        bool aside = r < JIGGLES && nb_session_decisions(&o->d, NULL) != o->decisions;
         put_back(o, false);
-        for (int k = 0; k < o->nout && !bad; k++)
-            for (size_t j = 0; j < entries(&o->d, o->out[k]); j++)
-                o->noise[k][j] =
-                    fmax(o->noise[k][j], isfinite(o->plus[k][j]) ? fabs(o->plus[k][j] - o->base[k][j]) : INFINITY);
+        if (bad || aside)
+            continue;
+        note_noise(o);
+        measured++;
     }
 }
 
@@ -297,20 +307,23 @@ static bool same_side(struct nb_oracle *o, int round)
 int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, struct nb_error *e)
 {
     struct nb_estimate at, beside;
+    int measured = 0;
     *noise = 0;
     if (nb_complex_step(o, leaf, i, &at, e))
         return -1;
-    for (int r = 0; r < JIGGLES; r++) {
+    for (int r = 0; r < 2 * JIGGLES && (r < JIGGLES || !measured); r++) {
         struct nb_error refused = {0};
-        if (!same_side(o, r))
+        if (r < JIGGLES && !same_side(o, r))
             continue;
-        jiggle(o, r, true);
-        o->z.stir = 1 + (uint64_t)r;
+        jiggle(o, r % JIGGLES, true);
+        o->z.stir = 1 + (uint64_t)(r % JIGGLES);
         int bad = nb_complex_step(o, leaf, i, &beside, &refused);
         o->z.stir = 0;
         put_back(o, true);
-        if (!bad)
-            *noise = fmax(*noise, isfinite(beside.value) ? fabs(beside.value - at.value) : INFINITY);
+        if (bad)
+            continue;
+        *noise = fmax(*noise, isfinite(beside.value) ? fabs(beside.value - at.value) : INFINITY);
+        measured++;
     }
     return 0;
 }

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROUNDING = 16, HALVINGS = 37, MOST_SUSPECTS = 512, CLOSEST = 32 };
+enum { ROUNDING = 16, HALVINGS = 37, MOST_SUSPECTS = 512, CLOSEST = 36 };
 static const double AGREE = 1e-9, GOOD = 1e-6;
 
 struct rung {

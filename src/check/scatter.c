@@ -63,18 +63,22 @@ static void note(struct scatter *x, struct nb_checker *k)
     }
 }
 
-/* A forward that refuses a point beside this one has no rounding to tell of. */
+/* A forward that refuses a point beside this one has no rounding to tell of. A kink is no rounding; but where every
+ * step aside crosses one, something has to be reckoned with. */
 int nb_scatter_measure(struct nb_checker *k, struct nb_error *e)
 {
     struct scatter x;
+    int noted = 0;
     if (begin(&x, k, e))
         return -1;
-    for (int r = 0; r < ROUNDS; r++) {
+    for (int r = 0; r < 2 * ROUNDS && (r < ROUNDS || !noted); r++) {
         struct nb_error refused = {0};
-        move(&x, k, r);
-        x.s.stir = 1 + (uint64_t)r;
-        if (!compute(&x, k, &refused) && nb_session_decisions(&x.s, NULL) == x.decisions) /* a kink is no rounding */
-            note(&x, k);
+        move(&x, k, r % ROUNDS);
+        x.s.stir = 1 + (uint64_t)(r % ROUNDS);
+        if (compute(&x, k, &refused) || (r < ROUNDS && nb_session_decisions(&x.s, NULL) != x.decisions))
+            continue;
+        note(&x, k);
+        noted++;
     }
     return 0;
 }
