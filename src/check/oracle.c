@@ -143,23 +143,34 @@ static void note_noise(struct nb_oracle *o)
                 fmax(o->noise[k][j], isfinite(o->plus[k][j]) ? fabs(o->plus[k][j] - o->base[k][j]) : INFINITY);
 }
 
-/* A kink is no rounding; but where every step aside crosses one, something has to be reckoned with. */
+/* How the point, and every number on the way, is moved by units in the last place. A kink is no rounding, so all
+ * decisions have to stay. Where that cannot be, the leaves stay; and where even then something is decided otherwise, so
+ * be it. */
+enum { MOVE_ALL, MOVE_NUMBERS, MOVE_ANYWAY, MOVES };
+
+static bool evaluate_nearby(struct nb_oracle *o, int how, int round)
+{
+    struct nb_error refused = {0};
+    if (how != MOVE_NUMBERS)
+        jiggle(o, round, false);
+    o->d.stir = 1 + (uint64_t)round;
+    bool good =
+        !evaluate(o, o->plus, &refused) && (how == MOVE_ANYWAY || nb_session_decisions(&o->d, NULL) == o->decisions);
+    o->d.stir = 0;
+    if (how != MOVE_NUMBERS)
+        put_back(o, false);
+    return good;
+}
+
 static void measure_noise(struct nb_oracle *o)
 {
     int measured = 0;
-    for (int r = 0; r < 2 * JIGGLES && (r < JIGGLES || !measured); r++) {
-        struct nb_error refused = {0};
-        jiggle(o, r % JIGGLES, false);
-        o->d.stir = 1 + (uint64_t)(r % JIGGLES);
-        int bad = evaluate(o, o->plus, &refused);
-        o->d.stir = 0;
-        bool aside = r < JIGGLES && nb_session_decisions(&o->d, NULL) != o->decisions;
-        put_back(o, false);
-        if (bad || aside)
-            continue;
-        note_noise(o);
-        measured++;
-    }
+    for (int how = 0; how < MOVES && !measured; how++)
+        for (int r = 0; r < JIGGLES; r++)
+            if (evaluate_nearby(o, how, r)) {
+                note_noise(o);
+                measured++;
+            }
 }
 
 static int new_oracle(const struct nb_plan *plan, const struct nb_fed *fed, struct nb_arena *a, struct nb_oracle *o,
@@ -291,17 +302,17 @@ double nb_companion_slope(struct nb_oracle *o, int leaf)
     return slope;
 }
 
-/* Does the point, moved so, lie on the same side of all kinks? */
-static bool same_side(struct nb_oracle *o, int round)
+static int step_nearby(struct nb_oracle *o, int how, int round, int leaf, size_t i, struct nb_estimate *n)
 {
     struct nb_error refused = {0};
-    jiggle(o, round, false);
-    o->d.stir = 1 + (uint64_t)round;
-    int bad = nb_session_forward(&o->d, &refused);
-    o->d.stir = 0;
-    bad = bad || nb_session_decisions(&o->d, NULL) != o->decisions;
-    put_back(o, false);
-    return !bad;
+    if (how != MOVE_NUMBERS)
+        jiggle(o, round, true);
+    o->z.stir = 1 + (uint64_t)round;
+    int bad = nb_complex_step(o, leaf, i, n, &refused);
+    o->z.stir = 0;
+    if (how != MOVE_NUMBERS)
+        put_back(o, true);
+    return bad;
 }
 
 int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, struct nb_error *e)
@@ -311,20 +322,13 @@ int nb_complex_noise(struct nb_oracle *o, int leaf, size_t i, double *noise, str
     *noise = 0;
     if (nb_complex_step(o, leaf, i, &at, e))
         return -1;
-    for (int r = 0; r < 2 * JIGGLES && (r < JIGGLES || !measured); r++) {
-        struct nb_error refused = {0};
-        if (r < JIGGLES && !same_side(o, r))
-            continue;
-        jiggle(o, r % JIGGLES, true);
-        o->z.stir = 1 + (uint64_t)(r % JIGGLES);
-        int bad = nb_complex_step(o, leaf, i, &beside, &refused);
-        o->z.stir = 0;
-        put_back(o, true);
-        if (bad)
-            continue;
-        *noise = fmax(*noise, isfinite(beside.value) ? fabs(beside.value - at.value) : INFINITY);
-        measured++;
-    }
+    for (int how = 0; how < MOVES && !measured; how++)
+        for (int r = 0; r < JIGGLES; r++) {
+            if (!evaluate_nearby(o, how, r) || step_nearby(o, how, r, leaf, i, &beside))
+                continue;
+            *noise = fmax(*noise, isfinite(beside.value) ? fabs(beside.value - at.value) : INFINITY);
+            measured++;
+        }
     return 0;
 }
 

@@ -45,11 +45,11 @@ static int begin(struct scatter *x, struct nb_checker *k, struct nb_error *e)
     return 0;
 }
 
-static void move(struct scatter *x, const struct nb_checker *k, int round)
+static void move(struct scatter *x, const struct nb_checker *k, int round, bool leaves)
 {
     for (int i = 0; i < k->nleaf; i++) {
         double *v = memcpy(x->s.data[k->leaf[i].value], x->at[i], k->leaf[i].n * sizeof *v);
-        if (nb_oracle_moves(k->oracle, k->leaf[i].value))
+        if (leaves && nb_oracle_moves(k->oracle, k->leaf[i].value))
             nb_stir((struct nb_stream){33, (uint64_t)i}, (uint64_t)(unsigned)round << 40, k->leaf[i].n, v, v);
     }
 }
@@ -63,22 +63,23 @@ static void note(struct scatter *x, struct nb_checker *k)
     }
 }
 
-/* A forward that refuses a point beside this one has no rounding to tell of. A kink is no rounding; but where every
- * step aside crosses one, something has to be reckoned with. */
+/* A forward that refuses a point beside this one has no rounding to tell of. A kink is no rounding, so all decisions
+ * have to stay; as in oracle.c, at first the leaves move too, then they stay, at last anything goes. */
 int nb_scatter_measure(struct nb_checker *k, struct nb_error *e)
 {
     struct scatter x;
     int noted = 0;
     if (begin(&x, k, e))
         return -1;
-    for (int r = 0; r < 2 * ROUNDS && (r < ROUNDS || !noted); r++) {
-        struct nb_error refused = {0};
-        move(&x, k, r % ROUNDS);
-        x.s.stir = 1 + (uint64_t)(r % ROUNDS);
-        if (compute(&x, k, &refused) || (r < ROUNDS && nb_session_decisions(&x.s, NULL) != x.decisions))
-            continue;
-        note(&x, k);
-        noted++;
-    }
+    for (int how = 0; how < 3 && !noted; how++)
+        for (int r = 0; r < ROUNDS; r++) {
+            struct nb_error refused = {0};
+            move(&x, k, r, how != 1);
+            x.s.stir = 1 + (uint64_t)r;
+            if (compute(&x, k, &refused) || (how < 2 && nb_session_decisions(&x.s, NULL) != x.decisions))
+                continue;
+            note(&x, k);
+            noted++;
+        }
     return 0;
 }
