@@ -18,20 +18,17 @@ struct direction {
 struct wiring {
     struct nb_checker *k;
     int per_leaf;
-    struct direction *d; /* per leaf and direction */
-    double **signs;      /* per slot */
+    const double **numbers; /* per leaf: what is claimed, or NULL */
+    bool certified;         /* and the bars are those of the leaf's estimates; or there are none */
+    struct direction *d;    /* per leaf and direction */
+    double **signs;         /* per slot */
     struct nb_error *error;
 };
 
-/* The signs of one direction, 64 from a word. */
 static void draw_signs(const struct nb_checker *k, int leaf, int direction, double *v)
 {
-    struct nb_stream s = nb_stream_of(k->run.seed, "directions");
-    for (size_t i = 0; i < k->leaf[leaf].n; i += 64) {
-        uint64_t word = nb_word(s, (uint64_t)leaf << 48 | (uint64_t)direction << 40 | i >> 6);
-        for (size_t j = i; j < k->leaf[leaf].n && j < i + 64; j++, word >>= 1)
-            v[j] = word & 1 ? 1 : -1;
-    }
+    nb_draw_signs(nb_stream_of(k->run.seed, "directions"), (uint64_t)leaf << 48 | (uint64_t)direction << 40,
+                  k->leaf[leaf].n, v);
 }
 
 static void answer(const struct nb_oracle *o, struct direction *d)
@@ -54,6 +51,21 @@ static void lean(struct nb_oracle *o, const struct nb_leaf *l, const double *sig
         x[i] = CMPLX(creal(x[i]), h * signs[i]);
 }
 
+/* What numbers say about a direction. */
+static void claim(const struct wiring *w, int leaf, const double *signs, struct direction *d)
+{
+    const struct nb_leaf *l = &w->k->leaf[leaf];
+    const double *numbers = w->numbers[leaf];
+    double var = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        d->claim += numbers[i] * signs[i];
+        d->claim_terms += fabs(numbers[i]);
+    }
+    for (size_t i = 0; i < l->n && w->certified; i++)
+        var += l->z[i].bar * l->z[i].bar;
+    d->bar = ROUNDING * DBL_EPSILON * (d->claim_terms + d->terms) + 4 * sqrt(var);
+}
+
 static void one_direction(void *context, int slot, int part)
 {
     struct wiring *w = context;
@@ -68,6 +80,8 @@ static void one_direction(void *context, int slot, int part)
     if (!nb_session_forward(&o->z, e))
         answer(o, &w->d[part]);
     lean(o, &w->k->leaf[leaf], w->signs[slot], 0);
+    if (w->numbers[leaf])
+        claim(w, leaf, w->signs[slot], &w->d[part]);
 }
 
 static int new_signs(struct wiring *w, struct nb_error *e)
@@ -83,38 +97,38 @@ static int new_signs(struct wiring *w, struct nb_error *e)
     return 0;
 }
 
-static int run_directions(struct wiring *w, struct nb_checker *k, int per_leaf, struct nb_error *e)
+/* By the team, if there is an oracle for each of it; the first error of a slot. */
+static int run_parts(const struct nb_checker *k, void (*part)(void *context, int slot, int i), void *context, int n,
+                     const struct nb_error *error, struct nb_error *e)
 {
-    *w = (struct wiring){.k = k, .per_leaf = per_leaf};
-    w->d = nb_zalloc(k->arena, (size_t)(k->nleaf * per_leaf) + 1, sizeof *w->d, e);
-    w->error = nb_zalloc(k->arena, (size_t)k->slots, sizeof *w->error, e);
-    if (!w->d || !w->error || new_signs(w, e))
-        return -1;
     if (k->slots > 1)
-        nb_team_run(one_direction, w, k->nleaf * per_leaf);
-    for (int i = 0; i < k->nleaf * per_leaf && k->slots == 1; i++)
-        one_direction(w, 0, i);
+        nb_team_run(part, context, n);
+    for (int i = 0; i < n && k->slots == 1; i++)
+        part(context, 0, i);
     for (int i = 0; i < k->slots; i++)
-        if (w->error[i].code) {
-            *e = w->error[i];
+        if (error[i].code) {
+            *e = error[i];
             return -1;
         }
-    k->v->facts.directions = per_leaf;
-    return nb_chunk_done(&k->chunks, NULL, 0, 0, 0, e);
+    return 0;
 }
 
-/* What numbers say about a direction. */
-static void claim(const struct wiring *w, int leaf, int direction, const double *numbers,
-                  const struct nb_estimate *bars, struct direction *d)
+static int new_wiring(struct wiring *w, struct nb_checker *k, int per_leaf, struct nb_error *e)
 {
-    double var = 0;
-    draw_signs(w->k, leaf, direction, w->signs[0]);
-    for (size_t i = 0; i < w->k->leaf[leaf].n; i++) {
-        d->claim += numbers[i] * w->signs[0][i];
-        d->claim_terms += fabs(numbers[i]);
-        var += bars ? bars[i].bar * bars[i].bar : 0;
-    }
-    d->bar = ROUNDING * DBL_EPSILON * (d->claim_terms + d->terms) + 4 * sqrt(var);
+    *w = (struct wiring){.k = k, .per_leaf = per_leaf};
+    w->numbers = nb_zalloc(k->arena, (size_t)k->nleaf + 1, sizeof *w->numbers, e);
+    w->d = nb_zalloc(k->arena, (size_t)(k->nleaf * per_leaf) + 1, sizeof *w->d, e);
+    w->error = nb_zalloc(k->arena, (size_t)k->slots, sizeof *w->error, e);
+    return !w->numbers || !w->d || !w->error || new_signs(w, e) ? -1 : 0;
+}
+
+static int run_directions(struct wiring *w, struct nb_error *e)
+{
+    struct nb_checker *k = w->k;
+    if (run_parts(k, one_direction, w, k->nleaf * w->per_leaf, w->error, e))
+        return -1;
+    k->v->facts.directions = w->per_leaf;
+    return nb_chunk_done(&k->chunks, NULL, 0, 0, 0, e);
 }
 
 static bool contradicts(const struct direction *d)
@@ -133,8 +147,7 @@ static double beside_all(struct nb_checker *k, int leaf)
 
 /* Before anyone is blamed: how the answer scatters when every number on the way moves by a unit in the last place. And
  * errors of single entries need not be independent, nor small because the gradients are. */
-static int widen(struct wiring *w, int leaf, int direction, const struct nb_estimate *bars, struct direction *d,
-                 struct nb_error *e)
+static int widen(struct wiring *w, int leaf, int direction, struct direction *d, struct nb_error *e)
 {
     struct nb_oracle *o = w->k->oracle;
     double scatter = 0;
@@ -152,8 +165,8 @@ static int widen(struct wiring *w, int leaf, int direction, const struct nb_esti
         scatter = fmax(scatter, fabs(now.sum - d->sum));
     }
     lean(o, &w->k->leaf[leaf], w->signs[0], 0);
-    for (size_t i = 0; i < w->k->leaf[leaf].n && bars; i++)
-        d->bar += bars[i].bar;
+    for (size_t i = 0; i < w->k->leaf[leaf].n && w->certified; i++)
+        d->bar += w->k->leaf[leaf].z[i].bar;
     d->bar += 16 * scatter + beside_all(w->k, leaf) * sqrt((double)w->k->leaf[leaf].n);
     return 0;
 }
@@ -197,26 +210,35 @@ static int accuse_gap(struct nb_checker *k, const char *where, const char *what,
     return text ? accuse(k, where, text, e) : -1;
 }
 
+static int certified_numbers(struct wiring *w, struct nb_error *e)
+{
+    w->certified = true;
+    for (int l = 0; l < w->k->nleaf; l++) {
+        const struct nb_leaf *leaf = &w->k->leaf[l];
+        double *n = leaf->z ? nb_alloc(w->k->arena, leaf->n, sizeof *n, e) : NULL;
+        if (leaf->z && !n)
+            return -1;
+        for (size_t i = 0; i < leaf->n && n; i++)
+            n[i] = leaf->z[i].value;
+        w->numbers[l] = n;
+    }
+    return 0;
+}
+
 static int check_wiring(struct nb_checker *k, struct nb_error *e)
 {
     struct wiring w;
-    if (run_directions(&w, k, DIRECTIONS, e))
+    if (new_wiring(&w, k, DIRECTIONS, e) || certified_numbers(&w, e) || run_directions(&w, e))
         return -1;
-    for (int l = 0; l < k->nleaf; l++) {
-        const struct nb_leaf *leaf = &k->leaf[l];
-        double *n = nb_alloc(k->arena, leaf->n, sizeof *n, e);
-        if (!n)
+    for (int i = 0; i < k->nleaf * DIRECTIONS; i++) {
+        const struct nb_leaf *leaf = &k->leaf[i / DIRECTIONS];
+        struct direction *d = &w.d[i];
+        if (!leaf->z || leaf->out->reason)
+            continue;
+        if (contradicts(d) && widen(&w, i / DIRECTIONS, i % DIRECTIONS, d, e))
             return -1;
-        for (size_t i = 0; i < leaf->n && leaf->z; i++)
-            n[i] = leaf->z[i].value;
-        for (int i = 0; i < DIRECTIONS && leaf->z && !leaf->out->reason; i++) {
-            struct direction *d = &w.d[l * DIRECTIONS + i];
-            claim(&w, l, i, n, leaf->z, d);
-            if (contradicts(d) && widen(&w, l, i, leaf->z, d, e))
-                return -1;
-            if (contradicts(d) && accuse_gap(k, leaf->out->name, "a direction", d->sum, d->claim, d->bar, e))
-                return -1;
-        }
+        if (contradicts(d) && accuse_gap(k, leaf->out->name, "a direction", d->sum, d->claim, d->bar, e))
+            return -1;
     }
     return 0;
 }
@@ -226,41 +248,63 @@ static size_t spot(const struct nb_checker *k, int leaf, int i)
     return nb_word(nb_stream_of(k->run.seed, "spots"), (uint64_t)leaf << 32 | (uint64_t)i) % k->leaf[leaf].n;
 }
 
-/* The complex step through the whole graph, and for the first spot the ladder as well. */
-static int check_spot(struct nb_checker *k, int leaf, int i, struct nb_error *e)
+struct spots {
+    struct nb_checker *k;
+    struct nb_estimate *z, *d; /* per spot, the first of all leaves first */
+    struct nb_error *error;    /* per slot */
+};
+
+static bool looked_at(const struct nb_checker *k, int leaf, int i)
 {
-    struct nb_leaf *l = &k->leaf[leaf];
+    const struct nb_leaf *l = &k->leaf[leaf];
+    return l->n && !l->out->reason && !l->z[spot(k, leaf, i)].refused;
+}
+
+/* The complex step through the whole graph, and for the first spot of a leaf the ladder as well. */
+static void one_spot(void *context, int slot, int part)
+{
+    struct spots *s = context;
+    struct nb_error *e = &s->error[slot];
+    int leaf = part % s->k->nleaf, i = part / s->k->nleaf;
+    const struct nb_leaf *l = &s->k->leaf[leaf];
+    if (e->code || !looked_at(s->k, leaf, i))
+        return;
+    size_t at = spot(s->k, leaf, i);
+    if (!nb_complex_step(&s->k->oracle[slot], l->value, at, &s->z[part], e) && i == 0)
+        nb_differences(&s->k->oracle[slot], l->value, at, l->slope, l->reach, &s->d[part], e);
+}
+
+static int judge_spot(struct nb_checker *k, int leaf, int i, const struct nb_estimate *z, const struct nb_estimate *d,
+                      struct nb_error *e)
+{
+    const struct nb_leaf *l = &k->leaf[leaf];
     size_t at = spot(k, leaf, i);
-    struct nb_estimate z, d;
-    double noise;
-    if (l->z[at].refused)
-        return 0;
-    if (nb_complex_step(k->oracle, l->value, at, &z, e))
-        return -1;
-    double gap = fabs(z.value - l->z[at].value), m = fmax(fabs(z.value), fabs(l->z[at].value));
-    if (gap > z.bar + l->z[at].bar + 1e-9 * m) {
+    double gap = fabs(z->value - l->z[at].value), m = fmax(fabs(z->value), fabs(l->z[at].value)), noise;
+    if (gap > z->bar + l->z[at].bar + 1e-9 * m) {
         if (nb_complex_noise(k->oracle, l->value, at, &noise, e))
             return -1;
-        double bar = z.bar + l->z[at].bar + 8 * noise + beside_all(k, leaf);
-        if (gap > bar + 1e-9 * m && accuse_gap(k, l->out->name, "a coordinate", z.value, l->z[at].value, bar, e))
+        double bar = z->bar + l->z[at].bar + 8 * noise + beside_all(k, leaf);
+        if (gap > bar + 1e-9 * m && accuse_gap(k, l->out->name, "a coordinate", z->value, l->z[at].value, bar, e))
             return -1;
     }
-    if (i)
-        return 0;
-    if (nb_differences(k->oracle, l->value, at, l->slope, l->reach, &d, e))
-        return -1;
-    k->v->facts.compared += d.found;
-    k->v->facts.agree += d.found && fabs(z.value - d.value) <= z.bar + d.bar + 1e-9 * m;
+    k->v->facts.compared += d->found;
+    k->v->facts.agree += d->found && fabs(z->value - d->value) <= z->bar + d->bar + 1e-9 * m;
     return 0;
 }
 
 static int check_spots(struct nb_checker *k, struct nb_error *e)
 {
+    struct spots s = {.k = k};
+    int n = k->nleaf * SPOTS;
     k->v->facts.spots = SPOTS;
-    for (int l = 0; l < k->nleaf; l++)
-        for (int i = 0; i < SPOTS && k->leaf[l].n && !k->leaf[l].out->reason; i++)
-            if (check_spot(k, l, i, e))
-                return -1;
+    s.z = nb_zalloc(k->arena, (size_t)n + 1, sizeof *s.z, e);
+    s.d = nb_zalloc(k->arena, (size_t)n + 1, sizeof *s.d, e);
+    s.error = nb_zalloc(k->arena, (size_t)k->slots, sizeof *s.error, e);
+    if (!s.z || !s.d || !s.error || run_parts(k, one_spot, &s, n, s.error, e))
+        return -1;
+    for (int i = 0; i < n; i++)
+        if (looked_at(k, i % k->nleaf, i / k->nleaf) && judge_spot(k, i % k->nleaf, i / k->nleaf, &s.z[i], &s.d[i], e))
+            return -1;
     return 0;
 }
 
@@ -332,9 +376,8 @@ static int sample_leaf(struct nb_checker *k, int leaf, struct wiring *w, struct 
     l->slope = l->largest;
     for (int i = 0; i < SAMPLED_DIRECTIONS; i++) {
         struct direction *d = &w->d[leaf * SAMPLED_DIRECTIONS + i];
-        claim(w, leaf, i, l->out->candidate, NULL, d);
         d->bar += NB_RHO * fmax(fabs(d->sum), fabs(d->claim)) + 8 * l->eps * sqrt((double)l->n) * l->largest;
-        if (contradicts(d) && (widen(w, leaf, i, NULL, d, e) || allow_scatter(k, leaf, d, e)))
+        if (contradicts(d) && (widen(w, leaf, i, d, e) || allow_scatter(k, leaf, d, e)))
             return -1;
         l->contradicted |= contradicts(d);
     }
@@ -347,7 +390,11 @@ int nb_sampled(struct nb_checker *k, struct nb_error *e)
     k->v->facts.method = "structure";
     k->v->facts.coverage = NB_COVER_SAMPLED;
     k->v->facts.spots = SAMPLED_SPOTS;
-    if (run_directions(&w, k, SAMPLED_DIRECTIONS, e))
+    if (new_wiring(&w, k, SAMPLED_DIRECTIONS, e))
+        return -1;
+    for (int i = 0; i < k->nleaf; i++)
+        w.numbers[i] = k->leaf[i].out->candidate;
+    if (run_directions(&w, e))
         return -1;
     for (int i = 0; i < k->nleaf; i++)
         if (sample_leaf(k, i, &w, e))
