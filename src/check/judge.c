@@ -35,6 +35,19 @@ static bool anything_branches(const struct nb_plan *p)
     return false;
 }
 
+/* The slope of the branch that was taken at the point is among the right ones. */
+static bool is_branch_taken(const struct nb_entry *x)
+{
+    struct nb_entry branch = *x;
+    branch.no_d = true;
+    return !x->no_z && nb_judge(&branch).verdict != NB_WRONG;
+}
+
+static struct nb_ruling untold(const struct nb_ruling *r, enum nb_reason reason)
+{
+    return (struct nb_ruling){NB_CANNOT_TELL, .reason = reason, .value = r->value, .bar = r->bar, .error = r->error};
+}
+
 /* Where differences give no number, or another one than the complex step, a corner explains it: then any number
  * between the slopes of its two sides is right. A jump has no slopes. Where there is neither, but the point lies on the
  * joint of two pieces, the complex step knows only one of them. */
@@ -42,8 +55,7 @@ static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t
                            struct nb_ruling *r, struct nb_error *e)
 {
     struct nb_corner c;
-    struct nb_entry branch = *x; /* the slope of the branch taken, which is among the right ones */
-    branch.no_d = true;
+    bool taken = is_branch_taken(x);
     if (!anything_branches(&k->p->plan))
         return 0;
     if (nb_halving_test(k->oracle, l->value, i, &c, e))
@@ -52,9 +64,11 @@ static int look_for_corner(struct nb_checker *k, const struct nb_leaf *l, size_t
     if (!c.seen && !jump) {
         x->no_z |= r->disagree && x->d.crossed;
         *r = nb_judge(x);
+        if (taken && r->verdict == NB_WRONG)
+            *r = untold(r, NB_WHY_kink_unresolved);
         return 0;
     }
-    bool taken = c.seen && !inside && !x->no_z && nb_judge(&branch).verdict != NB_WRONG;
+    taken &= c.seen && !inside;
     r->disagree = r->silent = false;
     r->reason = taken || (c.seen && inside && !c.persistent) ? NB_WHY_kink_unresolved : NB_WHY_kink;
     bool certain = c.seen && !taken && (!inside || c.persistent);
@@ -85,8 +99,7 @@ static int look_closer(struct nb_checker *k, const struct nb_leaf *l, size_t i, 
         *r = closer;
     }
     if (r->disagree && !settled)
-        *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_no_ratio, .value = r->value, .bar = r->bar,
-                                .error = r->error};
+        *r = untold(r, NB_WHY_no_ratio);
     return 0;
 }
 
@@ -126,8 +139,7 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
     x->z.moved |= noise > 0;
     *r = nb_judge(x);
     if (r->disagree && (is_blunt(k, l, x) || k->oracle->edges > 0))
-        *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = k->oracle->edges ? NB_WHY_kink_unresolved : NB_WHY_no_power,
-                                .value = r->value, .bar = r->bar, .error = r->error};
+        *r = untold(r, k->oracle->edges ? NB_WHY_kink_unresolved : NB_WHY_no_power);
     if (!blamed(r))
         return 0;
     if (!k->scatter && nb_scatter_measure(k, e))
@@ -135,8 +147,7 @@ static int judge_with_noise(struct nb_checker *k, const struct nb_leaf *l, size_
     x->noise = fmax(x->noise, 4 * k->scatter[l - k->leaf][i]); /* what is lost inside a node has one sign */
     *r = nb_judge(x);
     if (blamed(r) && at_hidden_edge(k, l, i, x))
-        *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_kink_unresolved, .value = r->value, .bar = r->bar,
-                                .error = r->error};
+        *r = untold(r, NB_WHY_kink_unresolved);
     return 0;
 }
 
@@ -170,8 +181,7 @@ static int see_whole(struct nb_checker *k, struct nb_leaf *l, size_t i, struct n
 {
     if (l->looked_at >= (l->doubted ? MOST_DOUBTED : MOST_CONFIRMED)) {
         if (l->doubted)
-            *r = (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_rounding, .value = r->value, .bar = r->bar,
-                                    .error = r->error};
+            *r = untold(r, NB_WHY_rounding);
         return 0;
     }
     if (look_through(k, l, i, x, r, e))
