@@ -413,7 +413,8 @@ class Memory(Case):
     options = ("--limit-probe-memory", "1048576")
 
     def test_too_large(self):
-        reply = self.problem("POST", "/v1/probes", question(n=2000, structure={"x": "pointwise"}), 413, "limit")
+        many = {"inputs": {"x": {"shape": [50000]}}, "outputs": {"y": {"shape": []}}}
+        reply = self.problem("POST", "/v1/probes", {"function": many}, 413, "limit")
         self.assertEqual(reply["option"], "--limit-probe-memory")
         self.assertEqual(self.judge(self.open(), square, twice)[0]["verdict"], "right")
 

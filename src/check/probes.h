@@ -41,6 +41,8 @@ struct nb_probed {
     struct nb_probed_input *in;
     struct nb_probed_output *out;
     int points;
+    bool fewer;                  /* or fewer, if so many were too much */
+    bool whole;                  /* every probe is told as a whole: all entries count as replaced */
     const struct nb_tensors *at; /* so many points of the client's own; NULL: they are drawn */
     bool by_complex;             /* it takes complex arguments */
     bool single;                 /* it computes in float */
@@ -49,7 +51,7 @@ struct nb_probed {
     double rho, r_max;           /* 0: the defaults */
     struct nb_seed seed;
     int64_t most_probes;  /* in a round */
-    int64_t most_edits;   /* entries replaced in all probes of a round */
+    int64_t most_edits;   /* entries replaced in all probes of the first round */
     int64_t most_answers; /* numbers that come back in a round */
 };
 

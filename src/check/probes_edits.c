@@ -115,8 +115,6 @@ static void put(struct sheet *s, int input, int64_t i, double re, double im)
 
 static double one_of_all(const struct nb_probes *p, const struct nb_block *b, size_t probe, int64_t i)
 {
-    if (b->question == NB_ASK_COMPANION)
-        return companion(p, b, probe, i);
     if (b->question == NB_ASK_BEND)
         return nb_bend_value(p, b->base, b->operand, (int)probe / 3, BEND[probe % 3], i);
     return along(p, b, probe, i);
@@ -128,11 +126,23 @@ static void put_all(const struct nb_probes *p, const struct nb_block *b, size_t 
         put(s, p->operand[b->operand].in, i, s->v ? one_of_all(p, b, probe, i) : 0, 0);
 }
 
+/* Of the entries that are asked about: where not all are, moving these shows enough of the function. */
+static void put_asked(const struct nb_probes *p, const struct nb_block *b, size_t probe, int operand, struct sheet *s)
+{
+    const int64_t *chosen = p->base[b->base].chosen[operand];
+    for (int64_t k = 0; k < p->base[b->base].climbs[operand]; k++) {
+        int64_t i = chosen ? chosen[k] : k;
+        double x = !s->v                             ? 0
+                   : b->question == NB_ASK_COMPANION ? companion(p, b, probe, i)
+                                                     : jiggle(p, b, probe, operand, i);
+        put(s, p->operand[operand].in, i, x, 0);
+    }
+}
+
 static void put_jiggle(const struct nb_probes *p, const struct nb_block *b, size_t probe, struct sheet *s)
 {
     for (int t = 0; t < p->operands; t++)
-        for (int64_t i = 0; i < (int64_t)p->operand[t].n; i++)
-            put(s, p->operand[t].in, i, s->v ? jiggle(p, b, probe, t, i) : 0, 0);
+        put_asked(p, b, probe, t, s);
 }
 
 /* Groups whose number has this bit. With complex arguments both parts are moved. */
@@ -215,6 +225,8 @@ static int64_t walk(const struct nb_probes *p, size_t probe, struct nb_edit *v)
         put_joint(p, b, probe, &s);
         break;
     case NB_ASK_COMPANION:
+        put_asked(p, b, probe, b->operand, &s);
+        break;
     case NB_ASK_BEND:
     case NB_ASK_DIRECTION:
         put_all(p, b, probe, &s);

@@ -1,5 +1,6 @@
 /* probes_plan - what is asked in a round: blocks of probes, as many as the limits allow. */
 #include "check/probing.h"
+#include "nabla/limits.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -40,17 +41,21 @@ static void amount_of_entries(const struct nb_probes *p, const struct nb_operand
         more(a, 6 * directions, 6 * directions * n);
 }
 
-static struct amount amount_of(const struct nb_probes *p, int every, int directions)
+static struct amount amount_of(const struct nb_probes *p, int points, int every, int directions)
 {
     struct amount a = {0};
-    for (int b = 0; b < p->f.points; b++) {
+    double all = 0;
+    for (int b = 0; b < points; b++) {
         more(&a, 2 + jiggles(p), 0);
         for (int t = 0; t < p->operands; t++) {
-            double n = (double)p->operand[t].n;
-            more(&a, NB_COMPANIONS, (jiggles(p) + NB_COMPANIONS) * n);
+            double n = (double)p->operand[t].n, moved = b < every ? n : fmin(n, NB_SPOTS);
+            more(&a, NB_COMPANIONS, (jiggles(p) + NB_COMPANIONS) * moved);
             amount_of_entries(p, &p->operand[t], b < every, directions, &a);
         }
     }
+    for (size_t i = 0; i < p->f.nin; i++)
+        all += (double)nb_count(&p->f.in[i].shape);
+    a.edits = p->f.whole ? a.probes * all : a.edits;
     return a;
 }
 
@@ -61,21 +66,56 @@ static bool bearable(const struct nb_probes *p, const struct amount *a)
            a->probes * each <= (double)p->f.most_answers;
 }
 
-int nb_plan_size(struct nb_probes *p, struct nb_error *e)
+/* About what the points and what is known of their entries take in memory, and the verdicts in the end. */
+static double memory_of(const struct nb_probes *p, int points, int every)
 {
-    for (int every = p->f.points; every >= 0; every--)
-        for (p->directions = NB_DIRECTIONS; p->directions; p->directions /= 2) {
-            struct amount a = amount_of(p, every, p->directions);
-            if (bearable(p, &a))
-                return every;
-        }
-    struct amount least = amount_of(p, 0, 1);
+    double bytes = 0, each = sizeof(struct nb_climb);
+    for (size_t i = 0; i < p->f.nin; i++)
+        bytes += (double)points * 8 * (double)nb_count(&p->f.in[i].shape);
+    for (int t = 0; t < p->operands; t++) {
+        double n = (double)p->operand[t].n;
+        bytes += n * (8 * points + 8 * 4 + 3) + each * (every * n + (points - every) * fmin(n, NB_SPOTS));
+        bytes += 8 * (double)points * (double)p->m;
+    }
+    return bytes + 32 * (double)points * (double)p->m;
+}
+
+static bool fits(struct nb_probes *p, int points, int every)
+{
+    if (memory_of(p, points, every) > 0.8 * (double)p->arena->cap)
+        return false;
+    for (p->directions = NB_DIRECTIONS; p->directions; p->directions /= 2) {
+        struct amount a = amount_of(p, points, every, p->directions);
+        if (bearable(p, &a))
+            return true;
+    }
+    return false;
+}
+
+static int too_much(const struct nb_probes *p, int points, struct nb_error *e)
+{
+    struct amount least = amount_of(p, points, 0, 1);
+    if (bearable(p, &least))
+        return nb_fail_limit(e, p->arena->limit, (int64_t)p->arena->cap, (int64_t)(memory_of(p, points, 0) / 0.8));
     nb_fail(e, NB_E_limit,
             "even a few directions and entries need %.0f probes that replace %.0f entries and return %.0f numbers; the "
             "limits are %lld, %lld and %lld",
             least.probes, least.edits, least.probes * (double)p->m, (long long)p->f.most_probes,
             (long long)p->f.most_edits, (long long)p->f.most_answers);
     return nb_at(e, "function");
+}
+
+/* Every entry at all points, or at some and a few entries at the others, or a few at all; only then fewer points. */
+int nb_plan_size(struct nb_probes *p, struct nb_error *e)
+{
+    int least = p->f.fewer ? 1 : p->f.points;
+    for (int points = p->f.points; points >= least; points--)
+        for (int every = points; every >= 0; every--)
+            if (fits(p, points, every)) {
+                p->f.points = points;
+                return every;
+            }
+    return too_much(p, least, e);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------ */
@@ -298,6 +338,9 @@ static int ask_operand(struct nb_probes *p, int base, int operand, struct nb_err
     if (fresh && s->every && !o->refuted &&
         add_of(p, NB_ASK_LEAK, base, operand, 2 * (size_t)nb_leak_bits(&o->claimed), e))
         return -1;
+    for (int d = 0; fresh && !s->every && d < p->directions && o->n; d++)
+        if (add_rungs(p, NB_ASK_DIRECTION, base, operand, d, 0, p->ladder[0], e))
+            return -1;
     if (affine && fresh)
         return add_of(p, NB_ASK_UNIT, base, operand, (size_t)s->climbs[operand], e) ||
                        add_of(p, NB_ASK_BEND, base, operand, o->n ? NB_BENDS : 0, e)
@@ -305,9 +348,6 @@ static int ask_operand(struct nb_probes *p, int base, int operand, struct nb_err
                    : 0;
     if (!affine && uses_complex(p, operand) && ask_complex(p, base, operand, e))
         return -1;
-    for (int d = 0; fresh && !s->every && d < p->directions && o->n; d++)
-        if (add_rungs(p, NB_ASK_DIRECTION, base, operand, d, 0, p->ladder[0], e))
-            return -1;
     return ask_ladders(p, base, operand, e);
 }
 

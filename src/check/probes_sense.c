@@ -206,8 +206,10 @@ static void see_companions(struct nb_probes *p, const struct nb_heard *h, const 
 {
     const struct nb_spot *s = &p->base[b->base];
     const double *x = s->at[p->operand[b->operand].in];
+    const int64_t *chosen = s->chosen[b->operand];
     double sizes = 0, scales = 0;
-    for (size_t i = 0; i < p->operand[b->operand].n; i++) {
+    for (int64_t k = 0; k < s->climbs[b->operand]; k++) {
+        int64_t i = chosen ? chosen[k] : k;
         sizes += fabs(x[i]);
         scales += nb_scale_of(p, b->operand, x[i]);
     }

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { NUMBERS = 1000000, POINTS = 3, BYTES_OF_A_NUMBER = 24, BYTES_OF_AN_EDIT = 64 };
+enum { NUMBERS = 1000000, POINTS = 3, BYTES_OF_A_NUMBER = 24, BYTES_OF_AN_EDIT = 48, EDITS = 8 << 20 };
 
 /* ---- the function ------------------------------------------------------------------------------------------------ */
 
@@ -300,6 +300,7 @@ static int settle_points(const struct reading *r, const struct nb_tensors *lifte
     struct nb_probed *f = &r->to->f;
     struct nb_tensors *at;
     f->points = r->points ? (int)r->points : POINTS;
+    f->fewer = !r->points && !r->at;
     if (!r->at)
         return 0;
     if (r->points)
@@ -315,8 +316,10 @@ static int settle_points(const struct reading *r, const struct nb_tensors *lifte
 static void settle_limits(struct nb_probes_asked *to)
 {
     int64_t number = to->whole ? (int64_t)sizeof(double) + 1 : BYTES_OF_A_NUMBER;
+    int64_t edits = nb_limits.memory / BYTES_OF_AN_EDIT;
+    to->f.whole = to->whole;
     to->f.most_probes = nb_limits.probes;
-    to->f.most_edits = nb_limits.memory / BYTES_OF_AN_EDIT;
+    to->f.most_edits = edits < EDITS ? edits : EDITS;
     to->f.most_answers = nb_limits.body / number;
     to->f.seed = to->terms.check.run.seed;
     to->f.rho = to->terms.check.rho;

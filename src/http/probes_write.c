@@ -4,6 +4,7 @@
 #include "wire/safetensors.h"
 #include <string.h>
 
+enum { BYTES_OF_AN_EDIT = 40, BYTES_OF_A_NUMBER = 22 };
 static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NULL};
 
 const char *nb_function_text(const struct nb_probed *f, struct nb_arena *a, struct nb_error *e)
@@ -219,9 +220,25 @@ static void put_points(struct nb_writer *w, const struct nb_probes *p)
         nb_w_tensors_at(w, "imaginary", &s.im);
 }
 
+/* About how long the text will be. */
+static size_t size_of(const struct nb_probe_set *s)
+{
+    const struct nb_probed *f = nb_probes_function(s->p);
+    size_t probes = nb_probes_count(s->p), edits = 0, numbers = 0;
+    for (size_t i = 0; i < probes && !s->whole; i++)
+        edits += (size_t)nb_probe_edits(s->p, i);
+    for (size_t i = 0; i < f->nin; i++)
+        numbers += (size_t)nb_count(&f->in[i].shape);
+    return 4096 + probes * 24 + edits * BYTES_OF_AN_EDIT +
+           numbers * BYTES_OF_A_NUMBER * (s->whole ? probes : (size_t)nb_probes_bases(s->p));
+}
+
 static int reply_json(struct nb_request *rq, struct nb_reply *rp, const struct nb_probe_set *s, struct nb_error *e)
 {
     struct nb_writer w = nb_writer(rq->arena, e);
+    size_t room = size_of(s);
+    if ((w.text.v = nb_small(rq->arena, room, 1, e)))
+        w.text.cap = room; /* at once: what grows by doubling takes three times as much */
     nb_w_open(&w, '{');
     put_head(&w, s);
     put_bases(&w, s->p, "bases", nb_probes_base);
