@@ -11,7 +11,7 @@ static inline void put_checked(FILE *f, const struct nb_checked *c)
             (long long)c->worst, c->largest_error, c->complex_step, c->differences, c->differences_bar);
     fprintf(f, "power %a %a, %a\n", c->power_worst, c->power_median, c->zero_within);
     for (int64_t i = 0; c->judged && i < nb_count(&c->shape); i++)
-        fprintf(f, "%a %a %a %d %d\n", c->candidate[i], c->value[i], c->bar[i], c->verdicts[i], c->reasons[i]);
+        fprintf(f, "%a %a %a %d %d\n", c->candidate[i], c->value[i], nb_bar_of(c, i), c->verdicts[i], c->reasons[i]);
 }
 
 static inline void put_facts(FILE *f, const struct nb_facts *x)

@@ -131,6 +131,26 @@ START_TEST(again)
 }
 END_TEST
 
+START_TEST(expected)
+{
+    char *before = nb_alloc(&a, 100, 1, &e), *first = NULL, *last = NULL;
+    memset(before, 7, 100);
+    ck_assert(!nb_arena_expect(&a, 50 * 10000, &e));
+    size_t used = a.used;
+    for (int i = 0; i < 40; i++) {
+        last = nb_alloc(&a, 10000, 1, &e);
+        first = i ? first : last;
+        memset(last, i, 10000);
+    }
+    ck_assert(a.used == used && last - first >= 39 * 10000 && last - first < 500000);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(before[i], 7);
+    ck_assert(nb_arena_expect(&a, 1 << 24, &e) == -1 && e.code == NB_E_limit);
+    nb_arena_reset(&a, 0);
+    ck_assert(!nb_arena_expect(&a, 1000, &e) && a.used >= 1000);
+}
+END_TEST
+
 START_TEST(large)
 {
     unsigned char *p = nb_alloc(&a, 9 << 20, 1, &e);
@@ -198,6 +218,7 @@ int main(void)
     tcase_add_loop_test(t, overflow, 0, 6);
     tcase_add_test(t, reset);
     tcase_add_test(t, again);
+    tcase_add_test(t, expected);
     tcase_add_test(t, large);
     tcase_add_test(t, strings);
     tcase_add_test(t, lists);

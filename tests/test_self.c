@@ -154,6 +154,39 @@ START_TEST(test_double_build)
 }
 END_TEST
 
+/* The same for whole Jacobians. Linear is swept in double alone: its complex build is met through the whole graph. */
+static int steeper_linear(const struct nb_call *c, struct nb_error *e)
+{
+    int bad = sound(NB_C128, "Linear")->forward(c, e);
+    double _Complex *y = c->out[0].data;
+    for (int64_t i = 0; i < nb_count(&c->out[0].shape); i++)
+        y[i] = CMPLX(creal(y[i]), (1 + 1e-6) * cimag(y[i]));
+    return bad;
+}
+
+START_TEST(test_jacobian)
+{
+    struct nb_graph *g = make_good(NET);
+    struct nb_check c = {.run.seed = {3, 4}, .jacobian = true};
+    struct nb_verdicts v;
+    static const char *const said[] = {"the whole graph gives", "h, input["};
+    ck_assert(!nb_check_run(g, &c, &arena, &v, &error) && v.self_ok && v.verdict == NB_RIGHT);
+    if (_i)
+        row(NB_C128, "Tanh")->forward = steeper;
+    else
+        row(NB_C128, "Linear")->forward = steeper_linear;
+    ck_assert(!nb_check_run(g, &c, &arena, &v, &error) && !v.self_ok);
+    ck_assert_msg(strstr(v.facts.fault, said[_i]), "%s", v.facts.fault);
+    for (size_t i = 0; i < v.n; i++) {
+        bool behind = _i == 0 || v.v[i].name[0] == 'y';
+        ck_assert_int_eq((int)v.v[i].wrong, 0);
+        ck_assert_msg(v.v[i].verdict == (behind ? NB_RIGHT : NB_CANNOT_TELL), "%s", v.v[i].name);
+        ck_assert_msg(behind || v.v[i].reason == NB_WHY_oracles_disagree, "%s", v.v[i].name);
+    }
+    nb_graph_unref(g);
+}
+END_TEST
+
 /* ---- declarations that do not hold ------------------------------------------------------------------------------- */
 
 static const struct nb_swept *swept(const struct nb_verdicts *v, const char *node)
@@ -386,6 +419,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, test_complex_build, 0, 2 * METHODS);
     tcase_add_loop_test(t, test_double_build, 0, METHODS);
+    tcase_add_loop_test(t, test_jacobian, 0, 2);
     tcase_add_test(t, test_declarations);
     tcase_add_test(t, test_backward);
     tcase_add_test(t, test_signed_backward);

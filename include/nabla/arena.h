@@ -24,6 +24,8 @@ void nb_arena_init(struct nb_arena *a, size_t cap);
 void nb_arena_reset(struct nb_arena *a, size_t keep);
 /* Forgets everything taken; the next use is expected to need as much, and gets it from one block. */
 void nb_arena_again(struct nb_arena *a);
+/* So many bytes will be taken soon: one block for them. */
+int nb_arena_expect(struct nb_arena *a, size_t bytes, struct nb_error *e);
 void nb_arena_done(struct nb_arena *a);
 
 /* `count` times `size` bytes, aligned to NB_ALIGN (nb_alloc) or to 16 (nb_small); zeroed by nb_zalloc.

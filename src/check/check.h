@@ -62,6 +62,7 @@ struct nb_checked {
     bool judged;                               /* by the oracles: what follows holds */
     double *candidate, *value, *bar;           /* per entry: claimed, the oracles' number, its error bar (-1: the
                                                 * entry was not looked at) */
+    int64_t bars;                              /* 0: each entry has its own; else so many, shared by rows */
     unsigned char *verdicts, *reasons;         /* per entry */
     unsigned char *points; /* per entry: at which of several points its numbers are; NULL: there is one */
     int64_t worst;         /* the entry that looks worst, flat; -1: there is none */
@@ -73,6 +74,11 @@ struct nb_checked {
     const char *place;  /* JSON pointer of a user's backward formula at fault, or NULL */
     struct nb_error_curve curve;
 };
+
+static inline double nb_bar_of(const struct nb_checked *c, int64_t i)
+{
+    return c->bar[c->bars ? i % c->bars : i];
+}
 
 /* Something at this point that hides mistakes. */
 struct nb_doubt {

@@ -80,6 +80,6 @@ int nb_error_curve(struct nb_checker *k, struct nb_error *e)
     if (settle(k, l, (size_t)c->worst, &c->curve, e))
         return -1;
     double value = c->value[c->worst], *x = k->oracle->d.data[l->value];
-    measure(k->oracle, &x[c->worst], value, fabs(value) > c->bar[c->worst] ? fabs(value) : 1, &c->curve);
+    measure(k->oracle, &x[c->worst], value, fabs(value) > nb_bar_of(c, c->worst) ? fabs(value) : 1, &c->curve);
     return 0;
 }

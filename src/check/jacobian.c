@@ -75,7 +75,8 @@ static int new_leaf(struct jacobian *j, int i, struct nb_error *e)
     memcpy(out->shape.dim + 1, shape->dim, (size_t)shape->rank * sizeof *shape->dim);
     size_t n = l->n * (size_t)j->rows;
     out->candidate = nb_alloc(k->arena, n, sizeof(double), e);
-    out->bar = nb_alloc(k->arena, n, sizeof(double), e);
+    out->bar = nb_zalloc(k->arena, l->n, sizeof(double), e);
+    out->bars = (int64_t)l->n;
     out->verdicts = nb_zalloc(k->arena, n, 1, e);
     out->reasons = nb_zalloc(k->arena, n, 1, e);
     out->complex_step = out->differences = out->differences_bar = NAN;
@@ -181,10 +182,15 @@ static struct nb_ruling rule(const struct nb_checker *k, const struct nb_leaf *l
                          .r_max = k->r_max};
     x.z = (struct nb_estimate){.found = true,
                                .value = n,
-                               .bar = sqrt(w->var[l->value][i]),
+                               .bar = l->out->bar[i],
                                .terms = sqrt(terms),
                                .moved = n != 0 || (x.candidate != 0 && terms > 0)};
-    return nb_judge(&x);
+    struct nb_ruling r = nb_judge(&x);
+    if (r.verdict != NB_WRONG || k->v->self_ok)
+        return r;
+    r.verdict = NB_CANNOT_TELL; /* nobody is blamed while we accuse ourselves */
+    r.reason = NB_WHY_oracles_disagree;
+    return r;
 }
 
 static void take_ruling(struct nb_leaf *l, size_t at, const struct nb_ruling *r, struct tally *t)
@@ -195,7 +201,6 @@ static void take_ruling(struct nb_leaf *l, size_t at, const struct nb_ruling *r,
     out->silent += r->silent;
     out->wrong += r->verdict == NB_WRONG;
     out->cannot_tell += r->verdict == NB_CANNOT_TELL;
-    out->bar[at] = r->bar;
     out->verdicts[at] = (unsigned char)r->verdict;
     out->reasons[at] = (unsigned char)r->reason;
     t->power = fmax(t->power, r->power);
@@ -211,7 +216,6 @@ struct rows { /* of one leaf */
     const struct nb_checker *k;
     struct nb_leaf *l;
     const struct nb_sweep *w;
-    double *bar; /* the same for every row */
     double rho, limit;
     struct nb_agreement *row;
 };
@@ -222,9 +226,8 @@ static void one_row(void *context, int slot, int i)
     const struct rows *r = context;
     size_t n = r->l->n;
     (void)slot;
-    nb_weigh_agreement(n, r->l->out->candidate + (size_t)i * n, r->w->n[i][r->l->value], r->bar, r->rho, r->limit,
-                       &r->row[i]);
-    memcpy(r->l->out->bar + (size_t)i * n, r->bar, n * sizeof *r->bar);
+    nb_weigh_agreement(n, r->l->out->candidate + (size_t)i * n, r->w->n[i][r->l->value], r->l->out->bar, r->rho,
+                       r->limit, &r->row[i]);
 }
 
 /* The entry of a row that is off by most, or the first. */
@@ -260,26 +263,6 @@ static void judge_row(const struct rows *r, size_t row, struct tally *t)
     t->power = a->right ? fmax(t->power, r->rho + 2 * a->bar) : t->power;
 }
 
-static int judge_leaf(const struct jacobian *j, struct nb_leaf *l, const struct nb_sweep *w, struct nb_error *e)
-{
-    struct tally t = {.worst = -1};
-    double rho = nb_rho(j->k->rho, l->eps), r_max = nb_r_max(j->k->r_max, l->eps);
-    struct rows r = {.k = j->k, .l = l, .w = w, .rho = rho, .limit = fmin(1e-4, (r_max - rho) / 2)};
-    r.bar = nb_alloc(j->k->arena, l->n, sizeof *r.bar, e);
-    r.row = nb_zalloc(j->k->arena, (size_t)j->rows, sizeof *r.row, e);
-    if (!r.bar || !r.row)
-        return -1;
-    for (size_t i = 0; i < l->n; i++)
-        r.bar[i] = sqrt(w->var[l->value][i]);
-    nb_team_run(one_row, &r, (int)j->rows);
-    for (int64_t row = 0; row < j->rows; row++)
-        l->largest = fmax(l->largest, r.row[row].largest);
-    for (int64_t row = 0; row < j->rows; row++)
-        judge_row(&r, (size_t)row, &t);
-    l->out->power_worst = t.power;
-    return 0;
-}
-
 /* Nothing leads to this leaf. */
 static int no_gradient(struct jacobian *j, struct nb_sweep *w, struct nb_leaf *l, struct nb_error *e)
 {
@@ -291,20 +274,36 @@ static int no_gradient(struct jacobian *j, struct nb_sweep *w, struct nb_leaf *l
     return all && w->var[l->value] && w->terms[l->value] ? 0 : -1;
 }
 
-static int judge(struct jacobian *j, struct nb_sweep *w, struct nb_leaf *l, struct nb_error *e)
+/* Everything about rows that can be seen in passing. */
+static int look_at_rows(struct jacobian *j, struct nb_sweep *w, struct nb_leaf *l, struct rows *r, struct nb_error *e)
 {
+    double rho = nb_rho(j->k->rho, l->eps), r_max = nb_r_max(j->k->r_max, l->eps);
+    *r = (struct rows){.k = j->k, .l = l, .w = w, .rho = rho, .limit = fmin(1e-4, (r_max - rho) / 2)};
+    r->row = nb_zalloc(j->k->arena, (size_t)j->rows, sizeof *r->row, e);
+    if (!r->row || (!w->n[0][l->value] && no_gradient(j, w, l, e)))
+        return -1;
+    for (size_t i = 0; i < l->n; i++)
+        l->out->bar[i] = sqrt(w->var[l->value][i]);
+    nb_team_run(one_row, r, (int)j->rows);
+    for (int64_t row = 0; row < j->rows; row++)
+        l->largest = fmax(l->largest, r->row[row].largest);
+    return 0;
+}
+
+static void judge(struct jacobian *j, const struct rows *r)
+{
+    struct nb_leaf *l = r->l;
     struct nb_checked *out = l->out;
-    if (!w->n[0][l->value] && no_gradient(j, w, l, e))
-        return -1;
+    struct tally t = {.worst = -1};
     out->judged = true;
-    out->value = w->n[0][l->value]; /* rows lie side by side */
-    if (judge_leaf(j, l, w, e))
-        return -1;
+    out->value = r->w->n[0][l->value]; /* rows lie side by side */
+    for (int64_t row = 0; row < j->rows; row++)
+        judge_row(r, (size_t)row, &t);
+    out->power_worst = t.power;
     out->verdict = out->wrong ? NB_WRONG : out->cannot_tell || !out->right ? NB_CANNOT_TELL : NB_RIGHT;
     if (out->verdict == NB_CANNOT_TELL && !out->reason)
         out->reason = l->n ? NB_WHY_silent : NB_WHY_empty;
     j->k->v->facts.judged += (int64_t)l->n * j->rows;
-    return 0;
 }
 
 /* ---- the sweep ------------------------------------------------------------------------------------------------- */
@@ -332,45 +331,101 @@ static int sweep(struct jacobian *j, struct nb_sweep *w, struct nb_error *e)
     return nb_sweep_run(w, e);
 }
 
-/* Columns at random through the whole graph: what the sweep put together node by node must be there. */
-static int check_column(struct jacobian *j, struct nb_sweep *w, struct nb_leaf *l, size_t at, struct nb_error *e)
+/* ---- columns at random through the whole graph: what the sweep put together node by node must be there ------------
+ */
+
+struct column {
+    bool fits;
+    size_t row; /* where it does not */
+    double got;
+};
+struct columns {
+    struct jacobian *j;
+    struct nb_sweep *w;
+    struct nb_session *z; /* per slot */
+    struct column *column;
+    struct nb_error *error;
+};
+
+static size_t column_at(const struct nb_checker *k, int leaf, int i)
 {
-    struct nb_checker *k = j->k;
-    struct nb_oracle *o = k->oracle;
-    double _Complex *x = o->z.data[l->value], keep = x[at];
+    return nb_word(nb_stream_of(k->run.seed, "spots"), (uint64_t)leaf << 32 | (uint64_t)i) % k->leaf[leaf].n;
+}
+
+static void compare_column(const struct columns *c, const struct nb_session *z, const struct nb_leaf *l, size_t at,
+                           struct column *to)
+{
+    const struct nb_wants *wants = &c->j->k->p->plan.wants;
+    double slack = 4 * sqrt(c->w->var[l->value][at]) + 64 * DBL_EPSILON * l->largest;
     size_t row = 0;
-    x[at] = CMPLX(creal(keep), 0x1p-664);
-    o->complexes++;
-    if (nb_session_forward(&o->z, e))
-        return -1;
-    for (int i = 0; i < o->nout; i++) {
-        const double _Complex *y = o->z.data[o->out[i]];
-        for (int64_t q = 0; q < nb_count(&k->p->plan.net.values.v[o->out[i]].shape); q++, row++) {
-            double got = cimag(y[q]) / 0x1p-664, n = w->n[row][l->value][at], m = fmax(fabs(got), fabs(n));
-            bool fits = fabs(got - n) <= 1e-9 * m + 4 * sqrt(w->var[l->value][at]) + 64 * DBL_EPSILON * l->largest;
-            if (!fits && k->v->self_ok) {
-                k->v->self_ok = false;
-                k->v->facts.fault =
-                    nb_sprintf(k->arena, e, "%s[%zu]: the whole graph gives %.17g for output %zu, its nodes %.17g",
-                               l->out->name, at, got, row, n);
-            }
+    for (int i = 0; i < wants->nseed; i++) {
+        const double _Complex *y = z->data[wants->seed[i]];
+        for (int64_t q = 0; q < nb_count(&z->plan->net.values.v[wants->seed[i]].shape) && to->fits; q++, row++) {
+            double got = cimag(y[q]) / NB_STEP, n = c->w->n[row][l->value][at], m = fmax(fabs(got), fabs(n));
+            *to = (struct column){fabs(got - n) <= 1e-9 * m + slack, row, got};
         }
     }
+}
+
+static void one_column(void *context, int slot, int part)
+{
+    struct columns *c = context;
+    const struct nb_leaf *l = &c->j->k->leaf[part / SPOTS];
+    struct nb_session *z = &c->z[slot];
+    c->column[part].fits = true;
+    if (c->error[slot].code || !l->n || l->out->reason)
+        return;
+    size_t at = column_at(c->j->k, part / SPOTS, part % SPOTS);
+    double _Complex *x = z->data[l->value], keep = x[at];
+    x[at] = CMPLX(creal(keep), NB_STEP);
+    if (!nb_session_forward(z, &c->error[slot]))
+        compare_column(c, z, l, at, &c->column[part]);
     x[at] = keep;
+}
+
+static int new_columns(struct columns *c, struct jacobian *j, struct nb_sweep *w, struct nb_error *e)
+{
+    struct nb_checker *k = j->k;
+    struct nb_fed fed = nb_graph_fed(k->g, &k->run);
+    size_t slots = (size_t)nb_team_size();
+    bool drew;
+    *c = (struct columns){.j = j, .w = w};
+    c->z = nb_small(k->arena, slots, sizeof *c->z, e);
+    c->error = nb_zalloc(k->arena, slots, sizeof *c->error, e);
+    c->column = nb_zalloc(k->arena, (size_t)k->nleaf * SPOTS + 1, sizeof *c->column, e);
+    if (!c->z || !c->error || !c->column)
+        return -1;
+    for (size_t i = 0; i < slots; i++)
+        if (nb_session_new(&k->p->plan, NB_C128, &fed, k->arena, &c->z[i], &drew, e))
+            return -1;
     return 0;
 }
 
-static int check_columns(struct jacobian *j, struct nb_sweep *w, const struct nb_fed *fed, struct nb_error *e)
+static int check_columns(struct jacobian *j, struct nb_sweep *w, struct nb_error *e)
 {
     struct nb_checker *k = j->k;
-    struct nb_stream s = nb_stream_of(k->run.seed, "spots");
-    if (nb_oracle_new(&k->p->plan, fed, k->cotangent, k->arena, k->oracle, e))
+    struct columns c;
+    if (new_columns(&c, j, w, e))
         return -1;
+    nb_team_run(one_column, &c, k->nleaf * SPOTS);
     k->v->facts.spots = SPOTS;
-    for (int i = 0; i < k->nleaf; i++)
-        for (int q = 0; q < SPOTS && k->leaf[i].n && !k->leaf[i].out->reason; q++)
-            if (check_column(j, w, &k->leaf[i], nb_word(s, (uint64_t)i << 32 | (uint64_t)q) % k->leaf[i].n, e))
-                return -1;
+    k->v->facts.complex_evaluations += k->nleaf * SPOTS;
+    for (int i = 0; i < nb_team_size(); i++)
+        if (c.error[i].code) {
+            *e = c.error[i];
+            return -1;
+        }
+    for (int i = 0; i < k->nleaf * SPOTS && k->v->self_ok; i++) {
+        const struct column *x = &c.column[i];
+        const struct nb_leaf *l = &k->leaf[i / SPOTS];
+        size_t at = l->n ? column_at(k, i / SPOTS, i % SPOTS) : 0;
+        if (x->fits)
+            continue;
+        k->v->self_ok = false;
+        k->v->facts.fault =
+            nb_sprintf(k->arena, e, "%s[%zu]: the whole graph gives %.17g for output %zu, its nodes %.17g",
+                       l->out->name, at, x->got, x->row, w->n[x->row][l->value][at]);
+    }
     return 0;
 }
 
@@ -398,6 +453,14 @@ static int judge_nothing(struct jacobian *j)
     return 0;
 }
 
+static size_t coordinates(const struct nb_checker *k)
+{
+    size_t n = 0;
+    for (int i = 0; i < k->p->plan.wants.nwrt; i++)
+        n += (size_t)nb_count(&k->p->plan.net.values.v[k->p->plan.wants.wrt[i]].shape);
+    return n;
+}
+
 static int new_leaves(struct jacobian *j, struct nb_error *e)
 {
     struct nb_checker *k = j->k;
@@ -405,10 +468,29 @@ static int new_leaves(struct jacobian *j, struct nb_error *e)
     k->v->n = (size_t)k->nleaf;
     k->leaf = nb_zalloc(k->arena, (size_t)k->nleaf + 1, sizeof *k->leaf, e);
     k->v->v = nb_zalloc(k->arena, (size_t)k->nleaf + 1, sizeof *k->v->v, e);
+    if (nb_arena_expect(k->arena, (size_t)j->rows * coordinates(k) * (2 * sizeof(double) + 2), e))
+        return -1;
     for (int i = 0; i < k->nleaf && k->leaf && k->v->v; i++)
         if (new_leaf(j, i, e))
             return -1;
     return k->leaf && k->v->v ? 0 : -1;
+}
+
+static int judge_all(struct jacobian *j, struct nb_sweep *w, struct nb_error *e)
+{
+    struct nb_checker *k = j->k;
+    struct rows *r = nb_zalloc(k->arena, (size_t)k->nleaf + 1, sizeof *r, e);
+    if (!r)
+        return -1;
+    for (int i = 0; i < k->nleaf; i++)
+        if (!k->leaf[i].out->reason && look_at_rows(j, w, &k->leaf[i], &r[i], e))
+            return -1;
+    if (check_columns(j, w, e))
+        return -1;
+    for (int i = 0; i < k->nleaf; i++)
+        if (!k->leaf[i].out->reason)
+            judge(j, &r[i]);
+    return 0;
 }
 
 int nb_check_jacobian(struct nb_checker *k, struct nb_error *e)
@@ -419,8 +501,7 @@ int nb_check_jacobian(struct nb_checker *k, struct nb_error *e)
     bool drew;
     k->v->facts.method = "structure";
     k->v->facts.coverage = NB_COVER_EVERY;
-    k->slots = 1;
-    if (!(k->oracle = nb_zalloc(k->arena, 1, sizeof *k->oracle, e)) || new_leaves(&j, e) || new_units(&j, e) ||
+    if (new_leaves(&j, e) || new_units(&j, e) ||
         nb_session_new(&k->p->plan, NB_F64, &fed, k->arena, &k->own, &drew, e) || nb_session_forward(&k->own, e))
         return -1;
     if (!is_finite(k))
@@ -429,8 +510,5 @@ int nb_check_jacobian(struct nb_checker *k, struct nb_error *e)
         return -1;
     k->v->self_ok = w.ok;
     k->v->facts.fault = w.fault;
-    for (int i = 0; i < k->nleaf; i++)
-        if (!k->leaf[i].out->reason && judge(&j, &w, &k->leaf[i], e))
-            return -1;
-    return check_columns(&j, &w, &fed, e);
+    return judge_all(&j, &w, e);
 }

@@ -107,6 +107,17 @@ static struct nb_block *add_block(struct nb_arena *a, size_t need, struct nb_err
     return b;
 }
 
+int nb_arena_expect(struct nb_arena *a, size_t bytes, struct nb_error *e)
+{
+    struct nb_block *first = a->blocks, *b = add_block(a, bytes + NB_ALIGN, e);
+    if (b && a->blocks != b) { /* it went behind the first */
+        first->next = b->next;
+        b->next = first;
+        a->blocks = b;
+    }
+    return b ? 0 : -1;
+}
+
 void nb_arena_again(struct nb_arena *a)
 {
     struct nb_error nothing = {0};

@@ -28,7 +28,7 @@ static double py(const struct plot *p, double error)
 /* Within its bar: then errors are absolute. */
 static bool is_zero(const struct nb_checked *c)
 {
-    return fabs(c->value[c->worst]) <= c->bar[c->worst];
+    return fabs(c->value[c->worst]) <= nb_bar_of(c, c->worst);
 }
 
 static double scale_of(const struct nb_checked *c)

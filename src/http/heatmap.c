@@ -11,13 +11,13 @@ enum { MOST_ACROSS = 640, MOST_DOWN = 240, LEAST = 5, LEAST_STRIP = 14, LARGEST 
 
 double nb_heat_allowed(const struct nb_verdicts *v, const struct nb_checked *c, int64_t i)
 {
-    return v->facts.rho * fmax(fabs(c->candidate[i]), fabs(c->value[i])) + c->bar[i];
+    return v->facts.rho * fmax(fabs(c->candidate[i]), fabs(c->value[i])) + nb_bar_of(c, i);
 }
 
 enum nb_heat nb_heat_of(const struct nb_verdicts *v, const struct nb_checked *c, int64_t i)
 {
     double error = nb_relative_error(c, i), allowed = nb_heat_allowed(v, c, i), d = fabs(c->candidate[i] - c->value[i]);
-    if (c->bar[i] < 0)
+    if (nb_bar_of(c, i) < 0)
         return NB_HEAT_UNSEEN;
     if (c->verdicts[i] == NB_WRONG)
         return error < 1e-6 ? NB_HEAT_SLIGHTLY : error < 1e-2 ? NB_HEAT_WRONG : NB_HEAT_FAR;

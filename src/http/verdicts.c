@@ -87,10 +87,10 @@ static void put_entry(struct nb_writer *w, const struct nb_verdicts *v, const st
         nb_w_string_at(w, "reason", nb_reason_name(c->reasons[i]));
     nb_w_number_at(w, "got", got);
     nb_w_number_at(w, "expected", expected);
-    nb_w_number_at(w, "error_bar", c->bar[i]);
+    nb_w_number_at(w, "error_bar", nb_bar_of(c, i));
     bool kink = c->reasons[i] == NB_WHY_kink || c->reasons[i] == NB_WHY_kink_unresolved; /* a set is right there */
     if (v->facts.rho > 0 && isfinite(m) && !kink)
-        nb_w_number_at(w, "allowed", v->facts.rho * m + c->bar[i]);
+        nb_w_number_at(w, "allowed", v->facts.rho * m + nb_bar_of(c, i));
     if (expected != 0 && isfinite(got / expected) && !kink)
         nb_w_number_at(w, "ratio", got / expected);
     if (i == c->worst)
@@ -117,7 +117,7 @@ static void put_entries(struct nb_writer *w, const struct nb_verdicts *v, const 
     if (detail == NB_DETAIL_WRONG)
         put_worst(w, v, c);
     for (int64_t i = 0; detail == NB_DETAIL_ALL && i < nb_count(&c->shape); i++)
-        if (c->bar[i] >= 0) /* looked at */
+        if (nb_bar_of(c, i) >= 0) /* looked at */
             put_entry(w, v, c, i);
     nb_w_close(w, ']');
 }
