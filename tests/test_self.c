@@ -289,6 +289,76 @@ START_TEST(test_signed_backward)
 }
 END_TEST
 
+/* ---- what every backward keeps ------------------------------------------------------------------------------------
+ */
+
+static int forgets_cotangent(const struct nb_call *c, struct nb_error *e)
+{
+    int bad = sound(NB_F64, "Tanh")->backward(c, e);
+    double *g = c->gin[0].data;
+    const double *from = c->gout[0].data;
+    for (int64_t i = 0; g && i < nb_count(&c->gin[0].shape); i++)
+        g[i] /= fabs(from[i]);
+    return bad;
+}
+
+static int squares_cotangent(const struct nb_call *c, struct nb_error *e)
+{
+    int bad = sound(NB_F64, "Tanh")->backward(c, e);
+    double *g = c->gin[0].data;
+    const double *from = c->gout[0].data;
+    for (int64_t i = 0; g && i < nb_count(&c->gin[0].shape); i++)
+        g[i] *= from[i];
+    return bad;
+}
+
+static int adds_to_nothing(const struct nb_call *c, struct nb_error *e)
+{
+    int bad = sound(NB_F64, "Tanh")->backward(c, e);
+    if (c->gin[0].data)
+        ((double *)c->gin[0].data)[1] += ((const double *)c->gout[0].data)[1] == 0;
+    return bad;
+}
+
+static int accumulates(const struct nb_call *c, struct nb_error *e)
+{
+    static double sum;
+    int bad = sound(NB_F64, "Tanh")->backward(c, e);
+    if (c->gin[0].data)
+        ((double *)c->gin[0].data)[1] += sum += 1e-12;
+    return bad;
+}
+
+static int writes_input(const struct nb_call *c, struct nb_error *e)
+{
+    int bad = sound(NB_F64, "Linear")->backward(c, e);
+    ((double *)c->in[0].data)[0] += 1e-12;
+    return bad;
+}
+
+/* Some of these are wrong by so little, or so seldom, that no number shows it. */
+START_TEST(test_identities)
+{
+    static const struct {
+        const char *type;
+        int (*backward)(const struct nb_call *c, struct nb_error *e);
+        const char *fault;
+    } broken[] = {{"Tanh", forgets_cotangent, "twice the cotangent"},
+                  {"Tanh", squares_cotangent, "twice the cotangent"},
+                  {"Tanh", adds_to_nothing, "a cotangent of zero"},
+                  {"Tanh", accumulates, "the same call gives other bits"},
+                  {"Linear", writes_input, "writes into its arguments"}};
+    struct nb_tensors right = gradients_now();
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        row(NB_F64, broken[i].type)->backward = broken[i].backward;
+        struct nb_verdicts v = check(NB_METHOD_LOOP, &right);
+        ck_assert_msg(!v.self_ok && v.facts.fault && strstr(v.facts.fault, broken[i].fault), "%s instead of %s",
+                      v.facts.fault ? v.facts.fault : "nothing", broken[i].fault);
+        row(NB_F64, broken[i].type)->backward = sound(NB_F64, broken[i].type)->backward;
+    }
+}
+END_TEST
+
 /* ---- a forward that changes each time ---------------------------------------------------------------------------- */
 
 static int drifts(const struct nb_call *c, struct nb_error *e)
@@ -423,6 +493,7 @@ int main(void)
     tcase_add_test(t, test_declarations);
     tcase_add_test(t, test_backward);
     tcase_add_test(t, test_signed_backward);
+    tcase_add_test(t, test_identities);
     tcase_add_loop_test(t, test_drift, 0, METHODS);
     tcase_set_timeout(u, 60);
     tcase_add_loop_test(u, test_no_backward, 0, nb_module_count());

@@ -219,7 +219,7 @@ static int judge_second(struct nb_checker *k, struct nb_error *e)
 static int judge_all(struct nb_checker *k, struct nb_error *e)
 {
     k->v->self_ok = true;
-    if (estimate(k, e) || nb_judge_kinks(k, e))
+    if (estimate(k, e) || nb_identities_try(k, e) || nb_judge_kinks(k, e))
         return -1;
     for (int i = 0; i < k->nleaf; i++)
         if (nb_judge_leaf(k, &k->leaf[i], e) || nb_chunk_done(&k->chunks, NULL, 0, 0, k->leaf[i].out->largest_error, e))

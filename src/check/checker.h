@@ -59,6 +59,8 @@ int nb_check_function(struct nb_checker *first, struct nb_error *e);
 enum nb_reason nb_unsound(const struct nb_checker *k);
 /* sound.c: the node at which it begins, into the warnings. */
 int nb_name_unsound(struct nb_checker *k, struct nb_error *e);
+/* identities.c: what every backward keeps, of our own; the checker accuses itself where it does not. */
+int nb_identities_try(struct nb_checker *k, struct nb_error *e);
 /* loop.c: every coordinate of every leaf through the whole graph, by both oracles. */
 int nb_loop(struct nb_checker *k, struct nb_error *e);
 /* structure.c: the leaves' gradients node by node (sweep.h), then wiring directions and spots through the whole graph.
