@@ -214,8 +214,11 @@ static void lean_on_shadow(const struct nb_leaf *l, size_t i, struct nb_ruling *
     bool explained = r->reason == NB_WHY_rounding || r->reason == NB_WHY_no_power;
     if (!l->shadow || l->shadow[i] != NB_RIGHT || r->verdict != NB_CANNOT_TELL || !explained)
         return;
+    double power = 2 * (fabs(l->out->candidate[i] - r->value) + r->bar + l->noise[i]) / fabs(r->value);
+    if (!(power < 1)) /* not even the sign is certain */
+        return;
     r->verdict = NB_RIGHT;
-    r->power = 2 * (fabs(l->out->candidate[i] - r->value) + r->bar + l->noise[i]) / fabs(r->value);
+    r->power = power;
 }
 
 static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct nb_entry *x, struct nb_ruling *r,
