@@ -237,7 +237,7 @@ static int rule_entry(struct nb_checker *k, struct nb_leaf *l, size_t i, struct 
     bool accused = blamed(r);
     if (!l->d && accused && see_whole(k, l, i, x, r, e))
         return -1;
-    if (!l->d && x->no_d && unsure(r) && weigh(k, l, i, x, r, e))
+    if (!l->d && !l->shadow && x->no_d && unsure(r) && weigh(k, l, i, x, r, e))
         return -1;
     if (r->disagree && !x->no_d && x->d.found && look_closer(k, l, i, x, r, e))
         return -1;
