@@ -147,6 +147,11 @@ START_TEST(edges)
         if (k < 200) /* beyond, h times the slope is subnormal */
             check_close(cimag(nb_softplus(CMPLX(-k, H))) / H, exp(-k) / (1 + exp(-k)), 4, "softplus'", -k);
     }
+    for (int sign = -1; sign <= 1; sign += 2) {
+        ck_assert(nb_tanh(sign * INFINITY) == sign && nb_tanh(sign * 400.0) == sign);
+        ck_assert(signbit(creal(nb_tanh(sign * 0.0))) == (sign < 0));
+    }
+    ck_assert(isnan(creal(nb_tanh(NAN))));
     ck_assert(isnan(creal(nb_softplus(NAN))) && isnan(creal(nb_sigmoid(NAN))) && isnan(creal(nb_abs(NAN))));
     ck_assert(nb_sign(CMPLX(-3, 5)) == -1 && nb_sign(2) == 1 && nb_sign(0) == 0 && isnan(nb_sign(NAN)));
 }
@@ -160,6 +165,8 @@ START_TEST(identities)
         nb_real z = CMPLX(a, b), w = CMPLX(a + 1, b);
         ck_assert(cabs(nb_log1p(z) - clog(w)) < 1e-14 * (1 + cabs(clog(w))));
         ck_assert(cabs(nb_expm1(z) - (cexp(z) - 1)) < 1e-14 * (1 + cabs(cexp(z))));
+        ck_assert(cabs(nb_tanh(z) - ctanh(z)) < 1e-14 * cabs(ctanh(z)));
+        ck_assert(cabs(nb_tanh(9 * z) - ctanh(9 * z)) < 1e-13 * cabs(ctanh(9 * z)));
         ck_assert(cabs(nb_sqrt(w) * nb_sqrt(w) - w) < 1e-14 * cabs(w));
         ck_assert(cabs(cexp(nb_log(w)) - w) < 1e-14 * (1 + cabs(w)));
         ck_assert(cabs(nb_pow(w, z) - cexp(z * clog(w))) < 1e-13 * cabs(cexp(z * clog(w))));

@@ -115,11 +115,12 @@ static inline double nb_re(nb_real x)
 }
 /* clang-format off */
 NB_WRAP(exp) NB_WRAP(sin) NB_WRAP(cos) NB_WRAP(tan) NB_WRAP(asin) NB_WRAP(acos) NB_WRAP(atan) NB_WRAP(sinh)
-NB_WRAP(cosh) NB_WRAP(tanh)
+NB_WRAP(cosh)
     /* clang-format on */
-    /* C has no complex version of these; exact identities or, for erf and erfc, the first order around the real axis
-     * (src/core/num.c). */
-    nb_real nb_sqrt(nb_real x);
+    /* C has no complex version of these, or a slow one; exact identities or, for erf and erfc, the first order around
+     * the real axis (src/core/num.c). */
+    nb_real nb_tanh(nb_real x);
+nb_real nb_sqrt(nb_real x);
 nb_real nb_log(nb_real x);
 nb_real nb_erf(nb_real x);
 nb_real nb_erfc(nb_real x);

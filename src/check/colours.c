@@ -186,14 +186,14 @@ int nb_operand_error(const struct nb_operand *p, struct nb_error *e)
 static int64_t colours_at_once(const struct nb_operand *p)
 {
     double work = 1e9 / (1 + (double)p->stand.total + (double)p->stand.n) / 16;
-    double n = fmin(work, 0x1p21 / (double)(record_size(p) * sizeof(double)));
+    double n = fmin(work, 0x1p23 / (double)(record_size(p) * sizeof(double)));
     return n < TOGETHER ? TOGETHER : n > 4096 ? 4096 : (int64_t)n / TOGETHER * TOGETHER;
 }
 
 /* Parts of some ten microseconds and more. */
 static int64_t together(const struct nb_operand *p)
 {
-    double n = 1e6 / p->cost;
+    double n = 1e7 / p->cost;
     return n < 1 ? 1 : n < TOGETHER ? (int64_t)n : n > 64 ? 64 : (int64_t)n / TOGETHER * TOGETHER;
 }
 

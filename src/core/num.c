@@ -44,6 +44,16 @@ nb_real nb_expm1(nb_real x)
     return CMPLX(expm1(a) * cos(b) - 2 * s * s, exp(a) * sin(b));
 }
 
+/* tanh(a + ib) = (t + iu) / (1 + itu) with t = tanh a, u = tan b, multiplied by the conjugate of its denominator; t and
+ * 1 - t^2 from z = e^(-2|a|), or from z - 1 where that has the digits. */
+nb_real nb_tanh(nb_real x)
+{
+    double a = fabs(creal(x)), u = tan(cimag(x)), less = a < 0.5 ? expm1(-2 * a) : 0; /* z - 1 */
+    double z = a < 0.5 ? 1 + less : exp(-2 * a), over = 1 / (1 + z);
+    double t = copysign((a < 0.5 ? -less : 1 - z) * over, creal(x)), d = 1 + t * u * (t * u);
+    return CMPLX(t * (1 + u * u) / d, 4 * z * over * over * u / d);
+}
+
 nb_real nb_erf(nb_real x)
 {
     double a = creal(x);

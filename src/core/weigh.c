@@ -17,11 +17,26 @@ static size_t down(size_t i, size_t step)
     return i - i % step;
 }
 
+enum { STRETCH = 16 };
+
+/* STRETCH entries, all 0. */
+static bool all_zero(const double *u)
+{
+    int some = 0;
+    for (int i = 0; i < STRETCH; i++)
+        some |= u[i] != 0;
+    return !some;
+}
+
 struct nb_range nb_weigh_range(const struct nb_groups *g, const double *u)
 {
     size_t first = 0, last = g->n, step = g->run == 1 ? g->groups : g->run ? g->run : 1;
+    while (last >= STRETCH && all_zero(u + last - STRETCH))
+        last -= STRETCH;
     while (last && u[last - 1] == 0)
         last--;
+    while (first + STRETCH <= last && all_zero(u + first))
+        first += STRETCH;
     while (first < last && u[first] == 0)
         first++;
     return (struct nb_range){down(first, step), down(last + step - 1, step)};
