@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+import check
 import inside
 import servers
 import standing
@@ -53,10 +54,12 @@ def one_pass(setup, name):
     print(f"{name}: servers ...", file=sys.stderr)
     with tempfile.TemporaryDirectory() as setup.scratch:
         cases, still = servers.measure(setup), standing.measure(setup)
-    beside = starve.measure(setup.nablad)
-    rows = [*inside.rows(ours, torch), *servers.rows(cases), *standing.rows(*still), *starve.rows(beside)]
+    print(f"{name}: checks ...", file=sys.stderr)
+    checks, beside = check.measure(setup.nablad, setup.python), starve.measure(setup.nablad)
+    rows = [*inside.rows(ours, torch), *servers.rows(cases), *standing.rows(*still), *check.rows(checks),
+            *starve.rows(beside)]
     return rows, ["", f"### The numbers behind it, {name}", "", *inside.times(ours, torch), "", *servers.times(cases), "",
-                  *starve.table(beside)]
+                  *check.table(checks), "", *starve.table(beside)]
 
 
 def report(setup):

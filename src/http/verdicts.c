@@ -131,7 +131,8 @@ static void put_power(struct nb_writer *w, const struct nb_checked *c)
     nb_w_key(w, "power");
     nb_w_open(w, '{');
     nb_w_number_at(w, "worst", c->power_worst);
-    nb_w_number_at(w, "median", c->power_median);
+    if (c->power_median > 0) /* entries of a Jacobian are not ordered by their power */
+        nb_w_number_at(w, "median", c->power_median);
     nb_w_close(w, '}');
 }
 
@@ -386,7 +387,8 @@ static struct sums sums_of(const struct nb_verdicts *v)
         n.right += c->right;
         n.silent += c->silent;
         n.zero = fmax(n.zero, c->zero_within);
-        for (int64_t i = 0; c->judged && i < nb_count(&c->shape); i++)
+        int64_t entries = c->judged ? nb_count(&c->shape) : 0;
+        for (int64_t i = 0; i < entries; i++)
             n.kinked += c->reasons[i] == NB_WHY_kink;
     }
     return n;
