@@ -1,7 +1,7 @@
 /* black_boxes.h - functions that live elsewhere: C functions that answer probes, with their gradients. */
 #ifndef TEST_BLACK_BOXES_H
 #define TEST_BLACK_BOXES_H
-#include "check/probes.h"
+#include "probes/probes.h"
 #include <check.h>
 #include <complex.h>
 #include <float.h>

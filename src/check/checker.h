@@ -80,6 +80,8 @@ int nb_check_jacobian(struct nb_checker *k, struct nb_error *e);
 int nb_judge_second(struct nb_checker *k, struct nb_error *e);
 /* judge.c: the candidate of a leaf against its estimates: entries, counts, power, verdict. */
 int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e);
+/* What an earlier judgement said goes. */
+void nb_forget_verdicts(struct nb_checked *c);
 /* scatter.c: what rounding does to an honest backward in double, per leaf and entry, into k->scatter. */
 int nb_scatter_measure(struct nb_checker *k, struct nb_error *e);
 /* formula.c: which formula of a given backward is at fault, in place of the tensors that are wrong. */

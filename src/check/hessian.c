@@ -249,15 +249,6 @@ static int differences(struct hessian *q, struct nb_error *e)
 
 /* ---- the candidate --------------------------------------------------------------------------------------------- */
 
-static void forget(struct nb_checked *c)
-{
-    c->verdict = NB_RIGHT;
-    c->reason = NB_WHY_none;
-    c->right = c->wrong = c->cannot_tell = c->silent = 0;
-    c->worst = -1;
-    c->largest_error = c->power_worst = c->power_median = c->zero_within = 0;
-}
-
 static int take_candidates(struct hessian *q, struct nb_error *e)
 {
     struct nb_session own;
@@ -268,7 +259,7 @@ static int take_candidates(struct hessian *q, struct nb_error *e)
         struct nb_leaf *l = &q->k->leaf[i];
         const struct nb_check *c = q->k->c;
         const struct nb_tensor *given = c->gradients_given ? nb_tensors_find(&c->gradients, l->out->name) : NULL;
-        forget(l->out);
+        nb_forget_verdicts(l->out);
         if (given && nb_shape_same(&given->shape, &l->out->shape) != 1) {
             l->out->verdict = NB_WRONG;
             l->out->reason = NB_WHY_shape;
@@ -294,7 +285,7 @@ static void put_off(struct nb_checker *k)
 {
     for (int i = 0; i < k->nleaf; i++) {
         struct nb_checked *c = k->leaf[i].out;
-        forget(c);
+        nb_forget_verdicts(c);
         c->judged = false;
         c->verdict = NB_CANNOT_TELL;
         c->reason = NB_WHY_first_order_wrong;

@@ -416,6 +416,15 @@ static int judge_entries(struct nb_checker *k, struct nb_leaf *l, struct nb_erro
     return 0;
 }
 
+void nb_forget_verdicts(struct nb_checked *c)
+{
+    c->verdict = NB_RIGHT;
+    c->reason = NB_WHY_none;
+    c->right = c->wrong = c->cannot_tell = c->silent = 0;
+    c->worst = -1;
+    c->largest_error = c->power_worst = c->power_median = c->zero_within = 0;
+}
+
 int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
 {
     if (l->out->reason) /* the shape has been judged */

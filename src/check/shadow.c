@@ -106,15 +106,6 @@ static void measure_noise(struct shadow *x)
     }
 }
 
-static void forget(struct nb_checked *c)
-{
-    c->verdict = NB_RIGHT;
-    c->reason = NB_WHY_none;
-    c->right = c->wrong = c->cannot_tell = c->silent = 0;
-    c->worst = -1;
-    c->largest_error = c->power_worst = c->power_median = c->zero_within = 0;
-}
-
 static int keep_shadow(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
 {
     unsigned char *shadow;
@@ -143,7 +134,7 @@ int nb_judge_float(struct nb_checker *k, struct nb_error *e)
             continue;
         if (keep_shadow(k, &k->leaf[i], e))
             return -1;
-        forget(k->leaf[i].out);
+        nb_forget_verdicts(k->leaf[i].out);
         k->leaf[i].looked_at = 0;
         if (nb_judge_leaf(k, &k->leaf[i], e))
             return -1;

@@ -2,7 +2,7 @@
  * arena of at most --limit-probe-memory. */
 #ifndef NABLA_PROBE_SETS_H
 #define NABLA_PROBE_SETS_H
-#include "check/probes.h"
+#include "probes/probes.h"
 #include "http/decode.h"
 #include "http/request.h"
 #include "store/files.h"

@@ -1,6 +1,6 @@
-/* probes_verdict - all points and entries together. */
+/* verdict - all points and entries together. */
 #include "check/doubt.h"
-#include "check/probing.h"
+#include "probes/probing.h"
 #include <math.h>
 #include <stdlib.h>
 

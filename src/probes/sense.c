@@ -1,7 +1,7 @@
-/* probes_sense - what the answers tell about the function as a whole: is it one, how many digits does it have, how
+/* sense - what the answers tell about the function as a whole: is it one, how many digits does it have, how
  * steep can it be. */
 #include "check/doubt.h"
-#include "check/probing.h"
+#include "probes/probing.h"
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>

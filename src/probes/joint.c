@@ -1,7 +1,7 @@
-/* probes_joint - entries that share a kink: max(x, y) at x = y, a norm at 0. Alone each may have any slope between two;
+/* joint - entries that share a kink: max(x, y) at x = y, a norm at 0. Alone each may have any slope between two;
  * together they may not. They are moved together, in pairs and as a whole, and the claim is held against the slope in
  * each of these directions. */
-#include "check/probing.h"
+#include "probes/probing.h"
 #include <math.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
-/* probes_layout - entries that are claimed not to see each other are moved together; the claim is tested, not believed.
+/* layout - entries that are claimed not to see each other are moved together; the claim is tested, not believed.
  */
 #include "check/doubt.h"
-#include "check/probing.h"
+#include "probes/probing.h"
 #include <math.h>
 
 const char *nb_layout_name(enum nb_layout l)

@@ -1,5 +1,5 @@
-/* probes_edits - from a block of probes to the entries each of them replaces. Steps are made here and nowhere else. */
-#include "check/probing.h"
+/* edits - from a block of probes to the entries each of them replaces. Steps are made here and nowhere else. */
+#include "probes/probing.h"
 #include <math.h>
 #include <string.h>
 

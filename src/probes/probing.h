@@ -1,18 +1,18 @@
 /* probing.h - inside of a set of probes: what its files share.
  *
  *     probes.c          the way through the rounds
- *     probes_points.c   points and cotangents
- *     probes_layout.c   which entries may be moved together, and the tests of that claim
- *     probes_plan.c     what is asked in a round
- *     probes_edits.c    and which entries that replaces
- *     probes_sense.c    what the answers tell about the function as a whole: noise, slopes
- *     probes_ladder.c   differences on a ladder of steps, per entry; kinks
- *     probes_joint.c    kinks that several entries share
- *     probes_judge.c    an entry's verdict, and whether more is to be asked about it
- *     probes_verdict.c  all points and entries together */
+ *     points.c          points and cotangents
+ *     layout.c          which entries may be moved together, and the tests of that claim
+ *     plan.c            what is asked in a round
+ *     edits.c           and which entries that replaces
+ *     sense.c           what the answers tell about the function as a whole: noise, slopes
+ *     ladder.c          differences on a ladder of steps, per entry; kinks
+ *     joint.c           kinks that several entries share
+ *     judge.c           an entry's verdict, and whether more is to be asked about it
+ *     verdict.c         all points and entries together */
 #ifndef NABLA_PROBING_H
 #define NABLA_PROBING_H
-#include "check/probes.h"
+#include "probes/probes.h"
 #include "check/verdict.h"
 
 enum {

@@ -1,6 +1,6 @@
 /* probes - the way through the rounds: ask, take the answers, judge, ask again or conclude. */
-#include "check/probes.h"
-#include "check/probing.h"
+#include "probes/probes.h"
+#include "probes/probing.h"
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>

@@ -1,5 +1,5 @@
-/* probes_ladder - differences on a ladder of halving steps, from values that were posted; what they show of a kink. */
-#include "check/probing.h"
+/* ladder - differences on a ladder of halving steps, from values that were posted; what they show of a kink. */
+#include "probes/probing.h"
 #include <math.h>
 
 enum { MOST_RUNGS = 40, MOST_TOUCHED = 64 };

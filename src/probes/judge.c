@@ -1,6 +1,6 @@
-/* probes_judge - one entry at one point: its verdict so far, and whether more is to be asked about it. */
+/* judge - one entry at one point: its verdict so far, and whether more is to be asked about it. */
 #include "check/doubt.h"
-#include "check/probing.h"
+#include "probes/probing.h"
 #include <math.h>
 
 enum { WILD = 3 };

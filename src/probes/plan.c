@@ -1,5 +1,5 @@
-/* probes_plan - what is asked in a round: blocks of probes, as many as the limits allow. */
-#include "check/probing.h"
+/* plan - what is asked in a round: blocks of probes, as many as the limits allow. */
+#include "probes/probing.h"
 #include "nabla/limits.h"
 #include <math.h>
 #include <stdlib.h>

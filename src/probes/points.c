@@ -1,5 +1,5 @@
-/* probes_points - points drawn so that mistakes show, or the client's own; cotangents that are far from constant. */
-#include "check/probing.h"
+/* points - points drawn so that mistakes show, or the client's own; cotangents that are far from constant. */
+#include "probes/probing.h"
 #include <math.h>
 #include <string.h>
 
