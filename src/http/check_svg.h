@@ -3,7 +3,7 @@
 #ifndef NABLA_CHECK_SVG_H
 #define NABLA_CHECK_SVG_H
 #include "check/check.h"
-#include "http/svg.h"
+#include "report/svg.h"
 
 enum { NB_PICTURE = 760, NB_PICTURE_MARGIN = 22 }; /* width, and what is left free at the sides */
 

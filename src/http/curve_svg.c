@@ -1,7 +1,7 @@
 /* curve_svg.c - curves drawn as SVG: one module with its derivative in one panel, or several modules in one panel and
  * their derivatives in a second one below. The card behind follows the reader's light or dark theme. */
 #include "http/curve.h"
-#include "http/svg.h"
+#include "report/svg.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

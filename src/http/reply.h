@@ -2,7 +2,7 @@
 #ifndef NABLA_REPLY_H
 #define NABLA_REPLY_H
 #include "http/request.h"
-#include "wire/print.h"
+#include "wire/writer.h"
 
 #define NB_JSON "application/json"
 #define NB_SAFETENSORS "application/x-safetensors"
@@ -15,31 +15,6 @@
 /* The reply is this text. */
 void nb_reply_text(struct nb_reply *rp, const char *type, const char *text, size_t n);
 
-/* Writes JSON front to back: commas come by themselves, errors stay until nb_reply_written. */
-struct nb_writer {
-    struct nb_text text;
-    struct nb_error *e;
-    bool comma;
-};
-struct nb_writer nb_writer(struct nb_arena *a, struct nb_error *e);
-void nb_w_open(struct nb_writer *w, char bracket); /* { or [ */
-void nb_w_close(struct nb_writer *w, char bracket);
-void nb_w_key(struct nb_writer *w, const char *key);
-void nb_w_string(struct nb_writer *w, const char *s); /* NULL: null */
-void nb_w_whole(struct nb_writer *w, int64_t v);
-void nb_w_number(struct nb_writer *w, double v, enum nb_dtype d);
-void nb_w_bool(struct nb_writer *w, bool v);
-void nb_w_raw(struct nb_writer *w, const char *json);
-void nb_w_json(struct nb_writer *w, const json_t *j);
-void nb_w_tensors(struct nb_writer *w, const struct nb_tensors *l);
-/* The same with a key in front. */
-void nb_w_string_at(struct nb_writer *w, const char *key, const char *s);
-void nb_w_whole_at(struct nb_writer *w, const char *key, int64_t v);
-void nb_w_number_at(struct nb_writer *w, const char *key, double v);
-void nb_w_bool_at(struct nb_writer *w, const char *key, bool v);
-void nb_w_strings_at(struct nb_writer *w, const char *key, size_t n, const char *const *v);
-void nb_w_shape_at(struct nb_writer *w, const char *key, const struct nb_shape *s);
-void nb_w_tensors_at(struct nb_writer *w, const char *key, const struct nb_tensors *l);
 /* The reply is what was written, if all went well. */
 int nb_reply_written(struct nb_reply *rp, struct nb_writer *w);
 

@@ -1,5 +1,5 @@
 /* svg.c - what pictures are made of. */
-#include "http/svg.h"
+#include "report/svg.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
