@@ -31,9 +31,16 @@ struct nb_tensor {
     void *data; /* NULL: absent */
 };
 
+/* What a tensor that came as decimals shows: the most digits behind the point, and the most significant ones, of any
+ * entry. {0, 0}: as exact as binary, because it is, or shows 15 significant digits or more, or only whole numbers. */
+struct nb_digits {
+    int decimals, significant;
+};
+
 struct nb_named {
     const char *name;
     struct nb_tensor t;
+    struct nb_digits digits;
 };
 
 /* An ordered list of name -> tensor. */

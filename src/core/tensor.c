@@ -204,7 +204,7 @@ int nb_tensors_add(struct nb_arena *a, struct nb_tensors *l, const char *name, s
 {
     if (nb_grow(a, &l->v, l->n, &l->cap, sizeof *l->v, e))
         return -1;
-    l->v[l->n++] = (struct nb_named){name, t};
+    l->v[l->n++] = (struct nb_named){name, t, {0}};
     return 0;
 }
 
