@@ -34,9 +34,10 @@ struct nb_check {
     bool direction_given;
     enum nb_method method;
     enum nb_coverage coverage;
-    int order;         /* 1 or 2; 0: 1 */
-    bool convention;   /* at a kink only the convention is right, not the whole interval */
-    double rho, r_max; /* 0: the defaults */
+    int directions, spots; /* coverage sampled: of each tensor; 0: 32 and 64 */
+    int order;             /* 1 or 2; 0: 1 */
+    bool convention;       /* at a kink only the convention is right, not the whole interval */
+    double rho, r_max;     /* 0: the defaults */
     bool jacobian; /* the gradient of every entry of every output in turn: tensors get an axis of outputs in front */
     bool power;    /* plant mistakes, list those that would be missed */
     bool curve;    /* the error of differences against the step, for the worst entries */

@@ -367,15 +367,15 @@ static int sample_leaf(struct nb_checker *k, int leaf, struct wiring *w, struct 
         return -1;
     for (size_t i = 0; i < l->n; i++)
         l->reach += fabs(x[i]);
-    for (int i = 0; i < SAMPLED_SPOTS; i++) {
+    for (int i = 0; i < k->v->facts.spots; i++) {
         struct nb_estimate *z = &l->z[spot(k, leaf, i)];
         if (!z->found && nb_complex_step(k->oracle, l->value, spot(k, leaf, i), z, e))
             return -1;
         l->largest = fmax(l->largest, fabs(z->value));
     }
     l->slope = l->largest;
-    for (int i = 0; i < SAMPLED_DIRECTIONS; i++) {
-        struct direction *d = &w->d[leaf * SAMPLED_DIRECTIONS + i];
+    for (int i = 0; i < w->per_leaf; i++) {
+        struct direction *d = &w->d[leaf * w->per_leaf + i];
         d->bar += NB_RHO * fmax(fabs(d->sum), fabs(d->claim)) + 8 * l->eps * sqrt((double)l->n) * l->largest;
         if (contradicts(d) && (widen(w, leaf, i, d, e) || allow_scatter(k, leaf, d, e)))
             return -1;
@@ -389,8 +389,8 @@ int nb_sampled(struct nb_checker *k, struct nb_error *e)
     struct wiring w;
     k->v->facts.method = "structure";
     k->v->facts.coverage = NB_COVER_SAMPLED;
-    k->v->facts.spots = SAMPLED_SPOTS;
-    if (new_wiring(&w, k, SAMPLED_DIRECTIONS, e))
+    k->v->facts.spots = k->c->spots ? k->c->spots : SAMPLED_SPOTS;
+    if (new_wiring(&w, k, k->c->directions ? k->c->directions : SAMPLED_DIRECTIONS, e))
         return -1;
     for (int i = 0; i < k->nleaf; i++)
         w.numbers[i] = k->leaf[i].out->candidate;
