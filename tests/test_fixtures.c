@@ -60,7 +60,7 @@ static void compare(const char *what, const struct nb_tensors *got, const struct
     ck_assert_msg(got->n == want->n, "%s: %zu %s, expected %zu", name, got->n, what, want->n);
     for (size_t i = 0; i < want->n; i++) {
         const struct nb_named *w = &want->v[i];
-        struct nb_named g = {w->name, {0}};
+        struct nb_named g = {w->name, {0}, {0}};
         const struct nb_tensor *t = nb_tensors_find(got, w->name);
         char a[200], b[200];
         ck_assert_msg(t != NULL, "%s: %s without %s", name, what, w->name);

@@ -146,6 +146,63 @@ START_TEST(strings)
 }
 END_TEST
 
+static const struct {
+    const char *entries;
+    int decimals, significant;
+} shows[] = {
+    {"0.5", 1, 1},
+    {"-0.5", 1, 1},
+    {"1.50", 2, 3},
+    {"100.0", 1, 4},
+    {"0.0", 1, 1},
+    {"-0.0, 0.00", 2, 1},
+    {"0.125, 2", 3, 3},
+    {"2, 0, 0.125", 3, 3},
+    {"[2, 0], [0, 0.5]", 1, 1},
+    {"1234567, 0.5", 1, 7}, /* its half unit is a half */
+    {"2", 0, 0},
+    {"0, 0, 0", 0, 0},
+    {"100, -7", 0, 0},
+    {"", 0, 0},
+    {"1e-3", 3, 1},
+    {"1.5e-3", 4, 2},
+    {"1E+5", 0, 1},
+    {"1.50e1", 1, 3},
+    {"1e2, 0.5", 1, 1},
+    {"0e0", 0, 1},
+    {"0.000000e+00, -1.234567e-05", 11, 7},    /* %.6e */
+    {"123.456789, 0.000001, -0.250000", 6, 9}, /* %.6f */
+    {"0.000123457, 1.5, 100000", 9, 6},        /* %.6g */
+    {"\"NaN\", 0.5", 1, 1},                    /* words show nothing */
+    {"\"Infinity\"", 0, 0},
+    {"true, false", 0, 0},
+    {"0.12345678901234", 14, 14},
+    {"1.2345678901234", 13, 14},
+    {"1.23456789012345", 0, 0},
+    {"0.5, -0.123456789012345, 0.25", 0, 0},
+    {"0.1234567890123456, 0.5", 0, 0},
+    {"0.49626, 0.4962565898895264", 0, 0},
+    {"0.00000000000000000001234", 23, 4},
+    {"0.00000000000000000001234567890123456789", 0, 0},
+    {"123456789012345678901234567890.5", 0, 0},
+    {"100000000000000000000, 0.5", 0, 0},
+    {"5e-324", 324, 1},
+    {"1e-999999", 999999, 1},
+};
+
+START_TEST(digits)
+{
+    char body[200];
+    snprintf(body, sizeof body, "{\"vec\":[0.25],\"inputs\":{\"x\":[%s]},\"list\":[{\"data\":3}]}", shows[_i].entries);
+    ck_assert_msg(lift(body) == 0, "%s: %s", body, error.detail);
+    const struct nb_digits *d = &inputs.v[0].digits;
+    ck_assert_msg(d->decimals == shows[_i].decimals && d->significant == shows[_i].significant, "%s: %d %d",
+                  shows[_i].entries, d->decimals, d->significant);
+    ck_assert(other.v[0].digits.decimals == 2 && other.v[0].digits.significant == 2);
+    ck_assert(other.v[1].digits.decimals == 0 && other.v[1].digits.significant == 0);
+}
+END_TEST
+
 START_TEST(large_whole_numbers)
 {
     ck_assert_int_eq(lift("{\"vec\":[9007199254740992,-9007199254740994,18014398509481984,100000000000000000000,"
@@ -476,6 +533,7 @@ int main(void)
     tcase_add_test(c, kinds);
     tcase_add_test(c, patterns);
     tcase_add_test(c, strings);
+    tcase_add_loop_test(c, digits, 0, sizeof shows / sizeof *shows);
     tcase_add_test(c, large_whole_numbers);
     tcase_add_test(c, large_tensor);
     tcase_add_loop_test(c, refused, 0, sizeof faults / sizeof *faults);

@@ -23,6 +23,8 @@ static uint64_t draw(void)
     return state ^= state << 17;
 }
 
+static struct nb_shown seen;
+
 static bool same_bits(double a, double b)
 {
     return memcmp(&a, &b, sizeof a) == 0;
@@ -32,7 +34,7 @@ static bool same_bits(double a, double b)
 static void expect_number(const char *text)
 {
     double v = 12345, w = strtod(text, NULL);
-    const char *end = text + strlen(text), *q = nb_number(text, end, &v);
+    const char *end = text + strlen(text), *q = nb_number(text, end, &v, &seen);
     expect(q == end, "%s: read %td of %zu", text, q ? q - text : -1, strlen(text));
     expect(same_bits(v, w), "%s: %.17g instead of %.17g", text, v, w);
 }
@@ -117,7 +119,7 @@ START_TEST(grammar)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         double v;
-        const char *p = rows[i].text, *q = nb_number(p, p + strlen(p), &v);
+        const char *p = rows[i].text, *q = nb_number(p, p + strlen(p), &v, &seen);
         expect((q ? q - p : -1) == rows[i].taken, "%s: %td", p, q ? q - p : -1);
     }
 }
@@ -131,7 +133,7 @@ START_TEST(stops_at_end)
     for (int n = 0; n <= 6; n++) {
         char copy[8] = "";
         memcpy(copy, text, (size_t)n);
-        const char *q = nb_number(copy, copy + n, &v);
+        const char *q = nb_number(copy, copy + n, &v, &seen);
         ck_assert_int_eq(q ? q - copy : -1, taken[n]);
     }
 }
@@ -303,7 +305,7 @@ static void expect_round_trip(double v, bool single)
     char text[NB_DIGITS_MAX + 1];
     int n = shown(v, single, text);
     double w;
-    expect(nb_number(text, text + n, &w) == text + n, "%.17g -> %s", v, text);
+    expect(nb_number(text, text + n, &w, &seen) == text + n, "%.17g -> %s", v, text);
     if (single)
         w = (double)(float)w;
     expect(same_bits(v, w), "%.17g -> %s", v, text);

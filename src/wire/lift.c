@@ -55,6 +55,7 @@ struct shape {
     int64_t index[NB_MAX_RANK]; /* of the value that comes */
     enum { NO_KIND, NUMBERS, TRUTHS } kind;
     double *first, *next, *last; /* the entries; truths are int64_t */
+    struct nb_shown shown;
 };
 
 /* ---- places and errors --------------------------------------------------------------------------------------------
@@ -232,7 +233,7 @@ static int read_numbers(struct lifter *l, struct shape *s)
     int64_t none, *index = s->depth ? &s->index[s->depth - 1] : &none;
     for (;;) {
         double *v = place(l, s);
-        const char *q = v ? nb_number(l->p, l->end, v) : NULL;
+        const char *q = v ? nb_number(l->p, l->end, v, &s->shown) : NULL;
         if (!q)
             return wrong_value(l, s);
         if (!(fabs(*v) < 0x1p53) && check_large(l, s, q, *v))
@@ -380,17 +381,32 @@ static int make_room(struct lifter *l)
     return l->room ? 0 : -1;
 }
 
-static int read_tensor(struct lifter *l, struct nb_tensor *t)
+/* Whole numbers do not tell what they were rounded to: where nothing else is, they are taken as they are. Among others
+ * they do show significant digits. A zero has one, like a 1 in its place. */
+static struct nb_digits digits_of(const struct nb_shown *s)
+{
+    int n = 1;
+    for (uint64_t m = s->most; m >= 10; m /= 10)
+        n++;
+    return s->decimals < 0 || n >= 15 ? (struct nb_digits){0} : (struct nb_digits){s->decimals, n};
+}
+
+static int read_tensor(struct lifter *l, struct nb_tensor *t, struct nb_digits *digits)
 {
     if (!l->room && make_room(l))
         return -1;
-    struct shape s = {.rank = -1, .first = (double *)l->room, .next = (double *)l->room, .last = (double *)l->room_end};
+    struct shape s = {.rank = -1,
+                      .first = (double *)l->room,
+                      .next = (double *)l->room,
+                      .last = (double *)l->room_end,
+                      .shown = {0, -1}};
     memset(s.size, 0xff, sizeof s.size);
     if (read_entries(l, &s))
         return -1;
     *t = (struct nb_tensor){s.kind == TRUTHS ? NB_I64 : NB_F64, {.rank = s.rank}, s.first};
     for (int i = 0; i < s.rank; i++)
         t->shape.dim[i] = s.size[i];
+    *digits = digits_of(&s.shown);
     size_t used = (size_t)((char *)s.next - l->room);
     l->room += (used + NB_ALIGN - 1) / NB_ALIGN * NB_ALIGN;
     return 0;
@@ -411,17 +427,19 @@ static int copy_rest(struct lifter *l, const char *p)
 static int lift_value(struct lifter *l, struct nb_tensors *to, struct slice name)
 {
     struct nb_tensor t;
+    struct nb_digits digits;
     char index[24];
     l->p = skip_space(l->p);
     if ((int64_t)l->lifted == nb_limits.tensors)
         return NB_OVER(l->e, tensors, (int64_t)l->lifted + 1);
-    if (copy_rest(l, l->p) || read_tensor(l, &t))
+    if (copy_rest(l, l->p) || read_tensor(l, &t, &digits))
         return -1;
     char *copy = nb_strndup(l->arena, name.v, name.n, l->e);
     if (!copy || nb_tensors_add(l->arena, to, copy, t, l->e) ||
         nb_putn(&l->rest, index, (size_t)snprintf(index, sizeof index, " %zu ", l->lifted), l->e) ||
         nb_grow(l->arena, &l->marks, l->lifted, &l->marks_cap, sizeof *l->marks, l->e))
         return -1;
+    to->v[to->n - 1].digits = digits;
     l->marks[l->lifted++] = (struct mark){l->rest.n, (size_t)(l->p - l->text)};
     l->copied = l->p;
     return 0;

@@ -147,14 +147,36 @@ static inline bool fast(const struct decimal *d, double *v)
     return d->m && multiply(d->m, d->e, v);
 }
 
+/* Branches: a maximum seldom changes. */
+static inline void show(struct nb_shown *shown, uint64_t m, int decimals)
+{
+    if (__builtin_expect(m > shown->most, 0))
+        shown->most = m;
+    if (__builtin_expect(decimals > shown->decimals, 0))
+        shown->decimals = decimals;
+}
+
+/* The digits between p and end without the point, from the first that is no zero on. Far too many for m. */
+static uint64_t spell_all(const char *p, const char *end)
+{
+    uint64_t m = 0;
+    for (; p < end && (*p | 0x20) != 'e'; p++)
+        if (*p >= '0' && *p <= '9')
+            m = m < UINT64_MAX / 20 ? 10 * m + (uint64_t)(*p - '0') : UINT64_MAX / 10;
+    return m;
+}
+
 /* The number at p, whatever it looks like. */
-static __attribute__((noinline)) const char *read_any(const char *p, const char *end, double *value)
+static __attribute__((noinline)) const char *read_any(const char *p, const char *end, double *value,
+                                                      struct nb_shown *shown)
 {
     struct decimal d;
     const char *q = read_decimal(p, end, &d);
     double v;
     if (!q)
         return NULL;
+    bool whole = q - p == d.digits + d.negative; /* neither point nor exponent */
+    show(shown, __builtin_expect(d.digits > 19, 0) ? spell_all(p, q) : d.m, whole ? -1 : d.e < 0 ? (int)-d.e : 0);
     if (fast(&d, &v))
         *value = d.negative ? -v : v;
     else
@@ -165,7 +187,7 @@ static __attribute__((noinline)) const char *read_any(const char *p, const char 
 /* [-]d.d..., at most 15 digits behind the point, as most numbers are: no loop, no call. NULL: it looks different. The
  * next number waits for the end of this one, so the way there is short: both places where the digits may be are read.
  */
-static inline const char *read_usual(const char *p, double *value)
+static inline const char *read_usual(const char *p, double *value, struct nb_shown *shown)
 {
     uint64_t x, signed_x;
     bool negative = *p == '-';
@@ -189,12 +211,15 @@ static inline const char *read_usual(const char *p, double *value)
     q += n;
     double v = (double)(int64_t)m / ten[q - p - 2];
     *value = negative ? -v : v;
-    return q == p + 2 || (*q | 0x20) == 'e' || m > (uint64_t)1 << 53 ? NULL : q;
+    if (q == p + 2 || (*q | 0x20) == 'e' || m > (uint64_t)1 << 53)
+        return NULL;
+    show(shown, m, (int)(q - p - 2));
+    return q;
 }
 
-const char *nb_number(const char *p, const char *end, double *value)
+const char *nb_number(const char *p, const char *end, double *value, struct nb_shown *shown)
 {
     enum { MOST = 20 }; /* characters that read_usual looks at */
-    const char *q = end - p < MOST ? NULL : read_usual(p, value);
-    return q ? q : read_any(p, end, value);
+    const char *q = end - p < MOST ? NULL : read_usual(p, value, shown);
+    return q ? q : read_any(p, end, value, shown);
 }
