@@ -63,6 +63,14 @@ static int new_arrays(struct nb_checker *k, struct nb_leaf *l, struct nb_error *
     return out->candidate && out->value && out->bar && out->verdicts && out->reasons ? 0 : -1;
 }
 
+static struct nb_digits digits_of(const struct nb_tensors *l, const char *name)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!strcmp(l->v[i].name, name))
+            return l->v[i].digits;
+    return (struct nb_digits){0};
+}
+
 /* From the request, or from the graph's own backward. */
 static int read_candidate(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
 {
@@ -71,6 +79,8 @@ static int read_candidate(struct nb_checker *k, struct nb_leaf *l, struct nb_err
     const struct nb_tensor *given =
         k->c->gradients_given && first ? nb_tensors_find(&k->c->gradients, out->name) : NULL;
     l->eps = 0x1p-52;
+    if (given && k->c->printed)
+        l->digits = digits_of(&k->c->gradients, out->name);
     if (new_arrays(k, l, e))
         return -1;
     if (given && nb_shape_same(&given->shape, &out->shape) != 1) {

@@ -41,9 +41,12 @@ struct nb_check {
     bool jacobian; /* the gradient of every entry of every output in turn: tensors get an axis of outputs in front */
     bool power;    /* plant mistakes, list those that would be missed */
     bool curve;    /* the error of differences against the step, for the worst entries */
+    bool printed;  /* candidates are judged by the digits they show */
+    bool grounds;  /* keep what the verdicts rest on: other candidates are to be judged at this point */
     const struct nb_watch *watch; /* or NULL */
 };
 
+struct nb_estimate;
 /* Error of central differences against the step, relative to the certified value, or absolute if
  * that is zero within its bar. Of the one
  * entry that looks worst of all, if it was asked for and the order is 1. */
@@ -52,6 +55,15 @@ struct nb_error_curve {
     int n;
     double h[NB_CURVE_POINTS], error[NB_CURVE_POINTS];
     double used, bar; /* the step the oracle settled on, 0: none; its error bar, absolute */
+};
+
+/* What the verdicts on a tensor rest on, per entry. */
+struct nb_grounds {
+    const struct nb_estimate *z, *d; /* the oracles'; d may be NULL */
+    double reach;                    /* largest gradient, or slope close by times the largest cotangent */
+    const double *scatter;           /* what rounding in double does to an honest backward */
+    const double *noise;             /* and rounding in float; NULL: not known */
+    const unsigned char *shadow;     /* float32 graphs: the verdicts on the own gradient in double, or NULL */
 };
 
 struct nb_checked {
@@ -74,6 +86,7 @@ struct nb_checked {
     int scale;          /* k: the cotangent was multiplied by 2^k */
     const char *place;  /* JSON pointer of a user's backward formula at fault, or NULL */
     struct nb_error_curve curve;
+    struct nb_grounds *grounds; /* if they were to be kept and there are any */
 };
 
 static inline double nb_bar_of(const struct nb_checked *c, int64_t i)

@@ -11,6 +11,7 @@
 struct nb_leaf { /* one tensor asked about */
     int value;
     size_t n, at;              /* its entries, and those of the leaves before it */
+    struct nb_digits digits;   /* the candidate was printed with so many, if that matters */
     double eps;                /* of the candidate: 2^-52, or 2^-23 in float */
     struct nb_estimate *z, *d; /* per entry; d NULL: the differences were taken node by node, or not at all */
     double slope, reach, largest;

@@ -17,7 +17,8 @@ static struct nb_entry entry_of(const struct nb_checker *k, const struct nb_leaf
                          .eps = l->eps,
                          .reach = l->largest,
                          .rho = k->rho,
-                         .r_max = k->r_max};
+                         .r_max = k->r_max,
+                         .q = nb_half_unit(l->digits, l->out->candidate[i])};
     if (l->noise)
         x.noise = l->noise[i];
     if (l->d)
@@ -425,12 +426,23 @@ void nb_forget_verdicts(struct nb_checked *c)
     c->largest_error = c->power_worst = c->power_median = c->zero_within = 0;
 }
 
+static int keep_grounds(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
+{
+    struct nb_grounds *g = nb_small(k->arena, 1, sizeof *g, e);
+    if (!g || (!k->scatter && nb_scatter_measure(k, e)))
+        return -1;
+    learn_reach(k, l);
+    *g = (struct nb_grounds){l->z, l->d, l->largest, k->scatter[l - k->leaf], l->noise, l->shadow};
+    l->out->grounds = g;
+    return 0;
+}
+
 int nb_judge_leaf(struct nb_checker *k, struct nb_leaf *l, struct nb_error *e)
 {
     if (l->out->reason) /* the shape has been judged */
         return 0;
     if (!k->unsound && !k->zero_cotangent)
-        return judge_entries(k, l, e);
+        return judge_entries(k, l, e) || (k->c->grounds && keep_grounds(k, l, e)) ? -1 : 0;
     judge_none(k, l);
     return 0;
 }

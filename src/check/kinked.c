@@ -24,7 +24,8 @@ static double allowance(const struct nb_checker *k, const struct nb_leaf *l, siz
 {
     const struct nb_kinks *s = &k->kinks;
     double m = fmax(fabs(s->low[l->at + i]), fabs(s->high[l->at + i]));
-    return nb_rho(k->rho, l->eps) * m + (l->z && !l->z[i].refused ? l->z[i].bar : 0);
+    return nb_rho(k->rho, l->eps) * m + (l->z && !l->z[i].refused ? l->z[i].bar : 0) +
+           nb_half_unit(l->digits, l->out->candidate[i]);
 }
 
 int nb_judge_kinks(struct nb_checker *k, struct nb_error *e)

@@ -136,3 +136,11 @@ struct nb_ruling nb_judge(const struct nb_entry *x)
     return (struct nb_ruling){NB_CANNOT_TELL, .reason = NB_WHY_forward_not_finite, .value = x->z.value,
                               .bar = INFINITY};
 }
+
+double nb_half_unit(struct nb_digits d, double a)
+{
+    if (!d.significant || !isfinite(a))
+        return 0;
+    double decimals = 0.5 * pow(10, -d.decimals);
+    return a == 0 ? decimals : fmax(decimals, 0.5 * pow(10, floor(log10(fabs(a))) + 1 - d.significant));
+}

@@ -41,5 +41,7 @@ struct nb_ruling {
 };
 
 struct nb_ruling nb_judge(const struct nb_entry *x);
+/* Half a unit of the last digit that was printed of this number. */
+double nb_half_unit(struct nb_digits d, double a);
 
 #endif

@@ -15,6 +15,8 @@ static double half_digit(const struct nb_digits *d, double a)
 /* Terms larger than the sum leave errors larger than rho of it: a hundredth of rho of the largest entry is let pass. */
 bool nb_alike(const struct nb_exam *x, size_t i, double got, double wanted, double factor)
 {
+    if (!isfinite(got)) /* what is allowed would be infinite, too */
+        return false;
     double w = factor * wanted, bar = x->s->bar ? x->s->bar[i] : 0;
     double floor_ = 0.01 * x->rho * fabs(factor) * x->most;
     return fabs(got - w) <= x->rho * fmax(fabs(got), fabs(w)) + 4 * fmax(1, fabs(factor)) * bar + floor_ +

@@ -1,6 +1,7 @@
 /* decode.c - the rows of a request's body, and the two formats bodies come in. */
 #include "http/decode.h"
 #include "http/fields.h"
+#include "http/grading.h"
 #include "http/replay.h"
 #include "http/reply.h"
 #include "http/terms.h"
@@ -171,21 +172,39 @@ static int read_certificate(json_t *v, void *to, struct nb_arena *a, struct nb_e
 }
 
 enum {
-    COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_CHECK,
+    COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_CHECK | NB_GRADE,
     MAKE = NB_CREATE | NB_REPLACE,
-    CHECK = NB_CHECK | NB_TERMS
+    CHECK = NB_CHECK | NB_TERMS,
+    JUDGE = CHECK | NB_GRADE
 };
+
+/* Terms of a grading. */
+#define GRADING(what)                                                                                                  \
+    static int grading_##what(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)                             \
+    {                                                                                                                  \
+        return nb_read_##what(v, &((struct nb_asked *)to)->grading, a, e);                                             \
+    }
+GRADING(points)
+GRADING(weights)
+GRADING(hint_level)
+GRADING(reveal)
+GRADING(slip_credit)
+GRADING(wrong_shape)
+GRADING(submission)
 
 /* What may stand in the query of a binary body: keys whose values are short. */
 #define SHORT_ROWS                                                                                                     \
     {"outputs", NB_FORWARD | NB_BACKWARD | NB_LOSS, 0, read_outputs},                                                  \
-        {"loss", NB_BACKWARD | NB_LOSS | CHECK, 0, read_loss}, {"wrt", NB_BACKWARD | CHECK, 0, read_wrt},              \
+        {"loss", NB_BACKWARD | NB_LOSS | JUDGE, 0, read_loss}, {"wrt", NB_BACKWARD | CHECK, 0, read_wrt},              \
         {"mode", COMPUTE | CHECK, 0, read_mode}, {"seed", COMPUTE | MAKE, 0, read_seed},                               \
         {"dims", COMPUTE | CHECK, 0, read_dims}, {"method", CHECK, 0, nb_read_method},                                 \
         {"coverage", CHECK, 0, nb_read_coverage}, {"order", CHECK, 0, nb_read_order},                                  \
-        {"kinks", CHECK, 0, nb_read_kinks}, {"rho", CHECK, 0, nb_read_rho}, {"r_max", CHECK, 0, nb_read_r_max},        \
+        {"kinks", JUDGE, 0, nb_read_kinks}, {"rho", JUDGE, 0, nb_read_rho}, {"r_max", JUDGE, 0, nb_read_r_max},        \
         {"power", CHECK, 0, nb_read_power}, {"jacobian", CHECK, 0, nb_read_jacobian},                                  \
-        {"detail", CHECK, 0, nb_read_detail},                                                                          \
+        {"detail", CHECK, 0, nb_read_detail}, {"points", NB_GRADE, 0, grading_points},                                 \
+        {"weights", NB_GRADE, 0, grading_weights}, {"hint_level", NB_GRADE, 0, grading_hint_level},                    \
+        {"reveal", NB_GRADE, 0, grading_reveal}, {"slip_credit", NB_GRADE, 0, grading_slip_credit},                    \
+        {"wrong_shape", NB_GRADE, 0, grading_wrong_shape},                                                             \
     {                                                                                                                  \
         NULL, 0, 0, NULL                                                                                               \
     }
@@ -195,8 +214,9 @@ static const struct nb_field rows[] = {
     {"graph", NB_HERE | MAKE, NB_HERE | MAKE, read_graph},
     {"parameters", NB_HERE | MAKE | NB_PARAMETERS, NB_PARAMETERS, read_parameters},
     {"inputs", COMPUTE | NB_REPLAY, 0, read_inputs},
-    {"sample", NB_CHECK, 0, nb_read_sample},
-    {"cotangents", NB_BACKWARD | NB_CHECK | NB_REPLAY, 0, read_cotangents},
+    {"sample", NB_CHECK | NB_GRADE, 0, nb_read_sample},
+    {"submission", NB_GRADE, NB_GRADE, grading_submission},
+    {"cotangents", NB_BACKWARD | NB_CHECK | NB_GRADE | NB_REPLAY, 0, read_cotangents},
     {"gradients", NB_CHECK | NB_REPLAY, 0, read_gradients},
     {"direction", NB_CHECK | NB_REPLAY, 0, read_direction},
     {"certificate", NB_CHECK | NB_REPLAY, 0, read_certificate},
@@ -222,6 +242,7 @@ static int read_json(struct nb_request *rq, unsigned verb, struct nb_asked *ask,
                                          {"/cotangents/*", &ask->check.run.cotangents},
                                          {"/gradients/*", &ask->check.gradients},
                                          {"/direction/*", &ask->check.direction},
+                                         {"/submission/gradients/*", &ask->grading.submission.gradients},
                                          {"/certificate/point/tensors/*", &ask->replay.point.kept},
                                          {"/certificate/cotangent/tensors/*", &ask->replay.cotangent.kept},
                                          {"/certificate/candidate/tensors/*", &ask->replay.candidate.kept},
@@ -258,7 +279,9 @@ static struct nb_tensors *list_of(struct nb_asked *ask, unsigned verb, const cha
         unsigned in;
     } lists[] = {
         {"inputs/", &ask->check.run.inputs, NULL, COMPUTE},
-        {"cotangents/", &ask->check.run.cotangents, &ask->check.run.cotangents_given, NB_BACKWARD | NB_CHECK},
+        {"cotangents/", &ask->check.run.cotangents, &ask->check.run.cotangents_given,
+         NB_BACKWARD | NB_CHECK | NB_GRADE},
+        {"submission/", &ask->grading.submission.gradients, NULL, NB_GRADE},
         {"gradients/", &ask->check.gradients, &ask->check.gradients_given, NB_CHECK},
         {"direction/", &ask->check.direction, &ask->check.direction_given, NB_CHECK},
         {"parameters/", &ask->parameters, &ask->parameters_given, NB_PARAMETERS},
@@ -375,7 +398,8 @@ struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error
     struct nb_asked *ask = nb_small(rq->arena, 1, sizeof *ask, e);
     if (!ask)
         return NULL;
-    *ask = (struct nb_asked){.check = {.run.seed = nb_request_seed(rq), .watch = rq->watch}};
+    *ask = (struct nb_asked){.check = {.run.seed = nb_request_seed(rq), .watch = rq->watch},
+                             .grading = nb_grading_default};
     int r = type ? read_safetensors(rq, verb, ask, e) : read_json(rq, verb, ask, e);
     return r ? NULL : ask;
 }

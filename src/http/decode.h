@@ -1,7 +1,7 @@
 /* decode.h - from the body of a request to what is asked of a graph. JSON and safetensors come out the same. */
 #ifndef NABLA_DECODE_H
 #define NABLA_DECODE_H
-#include "check/check.h"
+#include "grade/grade.h"
 #include "http/request.h"
 
 /* What a request is about: decides which keys its body may have. */
@@ -13,9 +13,10 @@ enum nb_verb {
     NB_CREATE = 16,
     NB_REPLACE = 32,
     NB_PARAMETERS = 64,
-    NB_HERE = 128,   /* with one of the first four, or NB_REPLAY: the graph is in the body */
+    NB_HERE = 128,   /* with one of the first four, NB_GRADE or NB_REPLAY: the graph is in the body */
     NB_REPLAY = 256, /* a check whose terms are in its certificate */
-    NB_TERMS = 512   /* those terms */
+    NB_TERMS = 512,  /* those terms */
+    NB_GRADE = 1024
 };
 
 enum nb_detail {
@@ -45,6 +46,7 @@ struct nb_asked {
     json_t *graph, *sample; /* borrowed */
     enum nb_detail detail;
     struct nb_replay replay;
+    struct nb_grading grading; /* its .point is in check */
     const char *name;
     struct nb_graph *g; /* the graph it is asked of, once that is known */
 };

@@ -194,7 +194,7 @@ static void put_module_warning(struct nb_writer *w, const char *text)
     put_warning(w, "module", node, colon ? colon + 2 : text);
 }
 
-static void put_warnings(struct nb_writer *w, const struct nb_verdicts *v)
+void nb_w_warnings(struct nb_writer *w, const struct nb_verdicts *v)
 {
     nb_w_key(w, "warnings");
     nb_w_open(w, '[');
@@ -458,7 +458,7 @@ void nb_w_verdicts(struct nb_writer *w, const struct nb_verdicts *v, enum nb_det
     nb_w_string_at(w, "summary", nb_verdicts_summary(v, came, w->text.arena, w->e));
     put_tensors(w, v, detail, came);
     put_whole_power(w, v);
-    put_warnings(w, v);
+    nb_w_warnings(w, v);
     put_self(w, v);
     if (v->has_shadow) {
         nb_w_key(w, "shadow");

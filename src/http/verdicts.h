@@ -9,6 +9,8 @@
  */
 void nb_w_verdicts(struct nb_writer *w, const struct nb_verdicts *v, enum nb_detail detail,
                    const struct nb_tensors *came);
+/* "warnings": [...] */
+void nb_w_warnings(struct nb_writer *w, const struct nb_verdicts *v);
 /* Members of a certificate that is open: oracles, constants, coverage, kinks, machine. */
 void nb_w_facts(struct nb_writer *w, const struct nb_verdicts *v);
 /* A member of a certificate: where tensors came from and what they hash to; NULL: nothing of that. */

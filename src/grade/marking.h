@@ -1,0 +1,44 @@
+/* marking.h - inside of grading: what its files share. */
+#ifndef NABLA_MARKING_H
+#define NABLA_MARKING_H
+#include "grade/grade.h"
+
+/* The graph's own gradients at a point, and how they scatter when every number on the way moves by a unit in the last
+ * place. */
+struct nb_measured {
+    struct nb_planned *p; /* held */
+    int n;
+    double **value, **scatter; /* per tensor of the plan's wrt */
+    int64_t edges;             /* values that stand at an edge */
+    bool sound;                /* everything is finite */
+};
+int nb_measure(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_measured *m,
+               struct nb_error *e);
+void nb_measured_release(struct nb_measured *m);
+/* Directions through the whole graph, all tensors at once, against measured gradients. */
+int nb_measured_holds(const struct nb_measured *m, struct nb_graph *g, const struct nb_run *run, struct nb_arena *a,
+                      bool *holds, struct nb_error *e);
+
+/* What is worth what: rows of a mark whose tensor has been judged, and whose diagnosis is known. */
+void nb_points_give(const struct nb_grading *g, struct nb_mark *m);
+/* Score, verdict and review of the whole. */
+void nb_points_sum(struct nb_graded *out);
+
+/* numbers.c: one tensor against what is true of it. */
+int nb_judge_numbers(const struct nb_truth_of *t, const struct nb_grading *g, const struct nb_named *came, bool single,
+                     struct nb_arena *a, struct nb_mark *m, struct nb_error *e);
+
+/* kinked.c: all tensors of a submission at a point with kinks. */
+int nb_judge_kinked(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
+                    struct nb_error *e);
+/* follow.c: a wrong gradient was handed in for a node: what lies below is compared with what follows from it. */
+int nb_follow_through(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a,
+                      struct nb_graded *out, struct nb_error *e);
+/* grade.c: marks for every tensor, not judged yet; one for which nothing came. */
+int nb_marks_new(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
+                 struct nb_error *e);
+void nb_mark_missing(struct nb_mark *m);
+/* grade.c: what was handed in under this name, or NULL. */
+const struct nb_named *nb_handed_in(const struct nb_grading *g, const char *name);
+
+#endif
