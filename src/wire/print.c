@@ -39,10 +39,9 @@ int nb_put(struct nb_text *t, const char *s, struct nb_error *e)
     return nb_putn(t, s, strlen(s), e);
 }
 
-/* The length of the UTF-8 character at s, 0 if there is none (what is cut out of a request may end in the middle of
- * one). */
-static size_t character(const unsigned char *s)
+size_t nb_utf8(const char *text)
 {
+    const unsigned char *s = (const unsigned char *)text;
     static const struct {
         unsigned char first, last, low, high; /* range of the first byte, and of the second */
     } rows[] = {{0xC2, 0xDF, 0x80, 0xBF}, {0xE0, 0xE0, 0xA0, 0xBF}, {0xE1, 0xEC, 0x80, 0xBF}, {0xED, 0xED, 0x80, 0x9F},
@@ -68,7 +67,7 @@ static size_t plain(const char *s)
     size_t n = 0;
     for (const unsigned char *u = (const unsigned char *)s;
          u[n] >= 0x20 && u[n] != '"' && u[n] != '\\' && u[n] != 0x7f;) {
-        size_t k = character(u + n);
+        size_t k = nb_utf8(s + n);
         if (k == 0)
             break;
         n += k;

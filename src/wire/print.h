@@ -12,6 +12,9 @@ struct nb_text {
 
 int nb_put(struct nb_text *t, const char *s, struct nb_error *e); /* as it is */
 int nb_putn(struct nb_text *t, const char *s, size_t n, struct nb_error *e);
+/* The length of the UTF-8 character at s, 0 if there is none (what is cut out of a request may end in the middle of
+ * one). */
+size_t nb_utf8(const char *s);
 /* Quoted and escaped; bytes that are not UTF-8 become U+FFFD. */
 int nb_put_string(struct nb_text *t, const char *s, struct nb_error *e);
 /* At most 9 (NB_F32) or 17 digits that read back as the same number; "NaN", "Infinity", "-Infinity" as strings. */
