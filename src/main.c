@@ -1,5 +1,6 @@
 /* main.c - options, start, signals, stop. */
 #include "http/decode.h"
+#include "http/gate.h"
 #include "http/handlers.h"
 #include "http/manual.h"
 #include "http/options.h"
@@ -28,7 +29,7 @@ static int fail(const struct nb_error *e)
 /* What the command line said besides options. */
 struct asked {
     int command; /* what to do instead of serving; -1: serve */
-    const char *file, *url;
+    const char *file, *url, *label;
 };
 
 /* Rows for getopt_long: commands, then options. Kept until the process ends. */
@@ -59,6 +60,8 @@ static void note(struct asked *asked, int command)
         asked->command = command;
     if (command == NB_COMMAND_probe)
         asked->url = optarg;
+    if (command == NB_COMMAND_create_key)
+        asked->label = optarg;
 }
 
 /* First walk: what is to be done, and which file to read. Second walk (set): the options, which win over the file. */
@@ -124,6 +127,8 @@ static int do_command(const struct asked *asked, struct nb_error *e)
     };
     if (asked->command == NB_COMMAND_probe)
         return nb_probe(asked->url, e);
+    if (asked->command == NB_COMMAND_create_key)
+        return nb_gate_create_key(nb_options.data, asked->label, e);
     printers[asked->command](stdout);
     return fflush(stdout) ? nb_fail(e, NB_E_internal, "cannot write: %s", strerror(errno)) : 0;
 }

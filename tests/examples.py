@@ -110,6 +110,13 @@ class Description:
         self.root = yaml.safe_load(self.text)
         self.varies = self.root["x-varies"]
         self.headers = {}  # of the last reply that made something
+        self.key = {}  # the header that carries the key, once there is one
+
+    def keep_key(self, reply):
+        """Whoever makes the first key has to show it from then on."""
+        made = reply.json() if reply.headers["Content-Type"] == "application/json" else {}
+        if not self.key and "key" in made:
+            self.key = {"Authorization": "Bearer " + made["key"]}
 
     def resolve(self, node):
         while "$ref" in node:
@@ -203,9 +210,10 @@ class Operation:
         if media:
             example = media["examples"][name]["value"]
             yield from (f"the body is {breach}" for breach in self.api.breaches(media["schema"], example))
-        reply = d.ask(self.method, target, example, headers)
+        reply = d.ask(self.method, target, example, {**headers, **self.api.key})
         if reply.status in (201, 202):
             self.api.headers = reply.headers
+            self.api.keep_key(reply)
         if reply.status != int(status):
             yield f"status {status} was expected, {reply.status} came: {reply.body.decode(errors='replace')[:500]}"
         else:

@@ -70,9 +70,10 @@ static struct MHD_Response *make_response(struct nb_exchange *x, bool closing)
     add(r, "Location", x->rp.location);
     add(r, "ETag", x->rp.etag);
     add(r, "Allow", x->rp.allow);
+    add(r, "WWW-Authenticate", x->rp.authenticate);
     add(r, "Retry-After", x->rp.retry ? "1" : NULL);
     add(r, "Preference-Applied", x->rp.preferred ? "respond-async" : NULL);
-    add(r, "Cache-Control", x->rp.pieces ? "no-store" : NULL);
+    add(r, "Cache-Control", x->rp.pieces || x->rp.secret ? "no-store" : NULL);
     add(r, "X-Request-Id", x->e.code ? x->rq.id : NULL);
     add(r, "Vary", x->rp.vary ? "Accept" : NULL);
     add(r, "Connection", x->close || closing ? "close" : NULL);

@@ -211,7 +211,7 @@ static void put_candidate(struct nb_writer *w, const struct nb_asked *ask, const
             nb_tensors_add(w->text.arena, &own, v->v[i].name,
                            (struct nb_tensor){NB_F64, v->v[i].shape, v->v[i].candidate}, w->e);
     /* To hash a Jacobian takes a third as long as to check it, and it follows from the rest. */
-    nb_w_origin(w, "candidate", "backward", ask->check.jacobian && !show ? NULL : &own, show);
+    nb_w_origin(w, "candidate", "backward", ask->check.jacobian && !show ? NULL : &own, show && !ask->bare);
 }
 
 static void put_origins(struct nb_writer *w, const struct nb_asked *ask, const struct nb_verdicts *v)

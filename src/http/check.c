@@ -1,5 +1,6 @@
 /* check.c - is the gradient right? */
 #include "http/check_svg.h"
+#include "http/gate.h"
 #include "http/handlers.h"
 #include "http/replay.h"
 #include "http/terms.h"
@@ -29,9 +30,10 @@ static int write_json(struct nb_request *rq, const void *result, struct nb_reply
 {
     const struct nb_asked *ask = ((const struct outcome *)result)->ask;
     const struct nb_verdicts *v = &((const struct outcome *)result)->v;
+    const struct nb_telling how = {ask->detail, ask->check.gradients_given ? &ask->check.gradients : NULL, ask->bare};
     struct nb_writer w = nb_writer(rq->arena, e);
     nb_w_open(&w, '{');
-    nb_w_verdicts(&w, v, ask->detail, ask->check.gradients_given ? &ask->check.gradients : NULL);
+    nb_w_verdicts(&w, v, &how);
     nb_w_key(&w, "certificate");
     size_t certificate = w.text.n;
     nb_w_certificate(&w, ask, v);
@@ -62,18 +64,22 @@ static int write_svg(struct nb_request *rq, const void *result, struct nb_reply 
     return 0;
 }
 
-static const struct nb_form forms[] = {{NB_JSON, write_json}, {NB_SVG, write_svg}, {NULL, NULL}};
+/* The picture shows numbers of the reference. */
+static const struct nb_form forms[] = {{NB_JSON, write_json}, {NB_SVG, write_svg}, {NULL, NULL}},
+                            bare_forms[] = {{NB_JSON, write_json}, {NULL, NULL}};
 
 static int check(struct nb_request *rq, struct nb_reply *rp, struct nb_asked *ask, struct nb_error *e)
 {
     struct outcome o = {.ask = ask};
-    int form = nb_forms_accept(rq, forms, e);
+    ask->bare = !nb_may(rq, NB_MAY_backward);
+    const struct nb_form *rows = ask->bare ? bare_forms : forms;
+    int form = nb_forms_accept(rq, rows, e);
     if (form < 0 || nb_replay_compare(ask, rq->arena, e))
         return -1;
-    ask->check.curve = form == 1 || rq->every_form;
+    ask->check.curve = form == 1 || (rq->every_form && !ask->bare);
     if (nb_check_run(ask->g, &ask->check, rq->arena, &o.v, e))
         return nb_terms_place(ask, e);
-    return nb_forms_write(rq, forms, form, &o, rp, e);
+    return nb_forms_write(rq, rows, form, &o, rp, e);
 }
 
 int nb_op_checkGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)

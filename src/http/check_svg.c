@@ -138,7 +138,7 @@ static double put_doubts(struct nb_svg *s, const struct nb_verdicts *v, double y
 
 static double put_top(struct nb_svg *s, const struct nb_verdicts *v, const struct nb_tensors *came)
 {
-    const char *sentence = nb_verdicts_summary(v, came, s->t->arena, s->e);
+    const char *sentence = nb_verdicts_summary(v, &(struct nb_telling){.came = came}, s->t->arena, s->e);
     put_pill(s, v->verdict, X, 20);
     nb_svg_label(s, "t", X + 9.6 * (double)strlen(words[v->verdict]) + 42, 39,
                  v->verdict == NB_RIGHT   ? "This gradient is right."

@@ -45,6 +45,7 @@ struct nb_asked {
     bool parameters_given;
     json_t *graph, *sample; /* borrowed */
     enum nb_detail detail;
+    bool bare; /* see struct nb_telling */
     struct nb_replay replay;
     struct nb_grading grading; /* its .point is in check */
     const char *name;

@@ -39,7 +39,7 @@ static void set_kind(struct nb_job *j, const struct nb_request *rq)
 
 static struct nb_job describe(struct nb_request *rq)
 {
-    struct nb_job j = {.created = (int64_t)time(NULL), .target = rq->target};
+    struct nb_job j = {.created = (int64_t)time(NULL), .who = rq->who, .target = rq->target};
     nb_seed_text(nb_seed_next(), j.id);
     set_kind(&j, rq);
     return j;
@@ -100,6 +100,7 @@ int nb_deferred_run(struct nb_store *store, const struct nb_job *j, const struct
                     struct nb_job_result *results, size_t *n, struct nb_error *e)
 {
     struct nb_request rq = {.store = store,
+                            .who = j->who,
                             .arena = a,
                             .target = j->target,
                             .on_worker = true,

@@ -238,7 +238,7 @@ int nb_op_getJobEvents(struct nb_request *rq, struct nb_reply *rp, struct nb_err
 {
     static const char *const types[] = {NB_EVENTS, NULL};
     struct nb_job j;
-    if (nb_accept(rq, types, e) < 0 || nb_foreman_look(rq->path[0], rq->arena, &j, e))
+    if (nb_accept(rq, types, e) < 0 || nb_job_look(rq, rq->path[0], &j, e))
         return -1;
     if (j.state >= NB_JOB_DONE && rq->last_event && !strcmp(rq->last_event, nb_job_state_name(j.state))) {
         rp->status = 204;

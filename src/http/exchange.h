@@ -2,6 +2,7 @@
 #ifndef NABLA_EXCHANGE_H
 #define NABLA_EXCHANGE_H
 #include "http/deadline.h"
+#include "http/gate.h"
 #include "http/pool.h"
 #include "http/request.h"
 #include <microhttpd.h>
@@ -31,7 +32,7 @@ struct nb_exchange {
     size_t length;         /* Content-Length */
     bool chunked;
     size_t room; /* bytes of rq.body, without the NUL */
-    char allow[64];
+    char allow[64], authenticate[NB_AUTHENTICATE];
     char method[12], target[100]; /* for the log, cut */
     int64_t started;              /* microseconds; 0: not logged */
     int64_t idle_since;           /* on the list of unused ones */

@@ -1,6 +1,9 @@
 /* fields.c - walking an object by rows, and the few kinds of value that requests have. */
 #include "http/fields.h"
+#include "http/reply.h"
 #include "nabla/limits.h"
+#include "wire/lift.h"
+#include "wire/times.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -127,4 +130,30 @@ int nb_field_seed(const json_t *v, struct nb_seed *to, struct nb_error *e)
         return nb_fail(e, NB_E_bad_value, "a seed is not negative");
     *to = (struct nb_seed){.lo = (uint64_t)whole};
     return 0;
+}
+
+int nb_field_time(const json_t *v, int64_t *to, struct nb_error *e)
+{
+    const char *text;
+    if (nb_field_text(v, &text, e))
+        return -1;
+    return nb_time_read(text, to) ? nb_fail(e, NB_E_bad_value, "a time like 2026-11-23T10:15:00Z was expected") : 0;
+}
+
+int nb_field_bool(const json_t *v, bool *to, struct nb_error *e)
+{
+    if (!json_is_boolean(v))
+        return nb_fail(e, NB_E_wrong_type, "true or false was expected, not %s", nb_kind(v));
+    *to = json_is_true(v);
+    return 0;
+}
+
+json_t *nb_body_json(struct nb_request *rq, struct nb_error *e)
+{
+    static const char *const json[] = {NB_JSON, NULL}, *const none[] = {NULL};
+    json_t *body;
+    if (nb_content(rq, json, e) < 0 || nb_query_only(rq, none, e) ||
+        nb_lift(rq->body, rq->body_size, NULL, 0, rq->arena, &body, e) || nb_keep_json(rq, body, e))
+        return NULL;
+    return body;
 }

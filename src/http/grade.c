@@ -1,4 +1,5 @@
 /* grade.c - what was handed in, graded; nothing is stored. */
+#include "http/gate.h"
 #include "http/grading.h"
 #include "http/handlers.h"
 #include "http/replay.h"
@@ -41,6 +42,9 @@ static int grade(struct nb_request *rq, struct nb_reply *rp, struct nb_asked *as
     struct nb_reference r;
     struct nb_graded out;
     g->point = ask->check;
+    if (g->reveal && !nb_may(rq, NB_MAY_backward))
+        return nb_fail(e, NB_E_scope_missing, "to see what was expected needs a key with the scope backward"),
+               nb_at(e, "reveal");
     if (nb_accept(rq, types, e) < 0)
         return -1;
     if (nb_grade(ask->g, g, rq->arena, &r, &out, e))

@@ -79,6 +79,7 @@ static const char **place_of(struct nb_headers *h, const char *name, size_t n, i
         {"If-Match", &h->if_match, &h->others},
         {"Last-Event-ID", &h->last_event, &h->others},
         {"Prefer", &h->prefer, &h->others},
+        {"Authorization", &h->authorization, &h->keys},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == n && !strncasecmp(known[i].name, name, n)) {
@@ -127,6 +128,11 @@ static int judge_framing(const struct nb_headers *h, struct nb_error *e)
     return 0;
 }
 
+static int judge_key(const struct nb_headers *h, struct nb_error *e)
+{
+    return h->keys > 1 ? nb_fail(e, NB_E_bad_request, "Authorization is there %d times", h->keys) : 0;
+}
+
 static int judge_host(const struct nb_headers *h, struct nb_error *e)
 {
     if (h->hosts != 1)
@@ -147,5 +153,5 @@ int nb_guard(struct MHD_Connection *c, const char *uri, const char *version, str
         return nb_fail(e, NB_E_bad_request, "the name of a header has a character that must not be there");
     if (h->bad_value)
         return nb_fail(e, NB_E_bad_request, "the value of a header has a control character");
-    return judge_framing(h, e) || judge_host(h, e) ? -1 : 0;
+    return judge_framing(h, e) || judge_host(h, e) || judge_key(h, e) ? -1 : 0;
 }

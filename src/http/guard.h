@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 struct nb_headers {
-    const char *accept, *content_type, *if_match, *last_event, *prefer, *host; /* NULL: not there */
+    const char *accept, *content_type, *if_match, *last_event, *prefer, *host, *authorization; /* NULL: not there */
     const char *length, *coding;
-    int hosts, lengths, codings, others;
+    int hosts, lengths, codings, keys, others;
     bool bad_name, bad_value, respond_async;
 };
 

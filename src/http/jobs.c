@@ -1,6 +1,7 @@
 /* jobs.c - long work: look at it, take its result, end it. */
 #include "http/jobs.h"
 #include "http/foreman.h"
+#include "http/gate.h"
 #include "http/handlers.h"
 #include <time.h>
 
@@ -70,6 +71,15 @@ void nb_w_job(struct nb_writer *w, const struct nb_job *j)
     nb_w_close(w, '}');
 }
 
+/* ---- whose ------------------------------------------------------------------------------------------------------ */
+
+int nb_job_look(struct nb_request *rq, const char *id, struct nb_job *j, struct nb_error *e)
+{
+    if (nb_foreman_look(id, rq->arena, j, e))
+        return -1;
+    return nb_owns(rq, j->who.label) ? 0 : nb_fail(e, NB_E_unknown_job, "there is no job %.40s", id);
+}
+
 /* ---- the handlers ------------------------------------------------------------------------------------------------ */
 
 int nb_op_listJobs(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
@@ -83,7 +93,8 @@ int nb_op_listJobs(struct nb_request *rq, struct nb_reply *rp, struct nb_error *
     nb_w_key(&w, "jobs");
     nb_w_open(&w, '[');
     for (size_t i = 0; i < n; i++)
-        nb_w_job(&w, &list[i]);
+        if (nb_owns(rq, list[i].who.label))
+            nb_w_job(&w, &list[i]);
     nb_w_close(&w, ']');
     nb_w_close(&w, '}');
     return nb_reply_written(rp, &w);
@@ -92,7 +103,7 @@ int nb_op_listJobs(struct nb_request *rq, struct nb_reply *rp, struct nb_error *
 static int reply_job(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
     struct nb_job j;
-    if (nb_foreman_look(rq->path[0], rq->arena, &j, e))
+    if (nb_job_look(rq, rq->path[0], &j, e))
         return -1;
     struct nb_writer w = nb_writer(rq->arena, e);
     nb_w_job(&w, &j);
@@ -106,8 +117,9 @@ int nb_op_getJob(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 
 int nb_op_deleteJob(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
+    struct nb_job j;
     bool gone;
-    if (nb_foreman_drop(rq->path[0], &gone, e))
+    if (nb_job_look(rq, rq->path[0], &j, e) || nb_foreman_drop(rq->path[0], &gone, e))
         return -1;
     if (!gone)
         return reply_job(rq, rp, e);
@@ -128,7 +140,7 @@ int nb_op_getJobResult(struct nb_request *rq, struct nb_reply *rp, struct nb_err
 {
     struct nb_job j;
     struct nb_job_result r;
-    if (nb_foreman_look(rq->path[0], rq->arena, &j, e))
+    if (nb_job_look(rq, rq->path[0], &j, e))
         return -1;
     if (j.state != NB_JOB_DONE)
         return no_result(&j, e);

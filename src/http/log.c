@@ -3,6 +3,7 @@
 #include "http/options.h"
 #include "http/problem.h"
 #include "http/router.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +33,21 @@ static void now_text(char buf[32])
     snprintf(buf + n, 32 - n, ".%03ldZ", t.tv_nsec / 1000000 % 1000);
 }
 
+/* A key that somebody put into the path by mistake does not get into the log. */
+static void hide_keys(char *s)
+{
+    for (char *key; (key = strstr(s, "nk_")); s = key + 3)
+        for (char *p = key + 3; isalnum((unsigned char)*p); p++)
+            *p = '*';
+}
+
 void nb_log_request(const struct nb_exchange *x, const char *how)
 {
     char time_text[32], target[sizeof x->target];
     now_text(time_text);
     memcpy(target, x->target, sizeof target);
     nb_make_utf8(target);
+    hide_keys(target);
     json_t *line = json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:s}", "time", time_text, "id", x->rq.id, "method",
                              x->method, "target", target, "operation", x->rq.route ? x->rq.route->operation : "",
                              "status", x->phase == NB_SENDING ? x->rp.status : 0, "in", (json_int_t)x->rq.body_size,

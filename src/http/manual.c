@@ -113,8 +113,11 @@ static const char head[] =
     "Graphs are written in JSON; tensors travel as JSON or safetensors.\n"
     ".PP\n"
     "It serves in the foreground until it gets a signal.\n"
-    "There is no authentication: by default it listens on 127.0.0.1 and answers to the names of this machine only.\n"
-    "On a network put a proxy in front.\n"
+    "By default it listens on 127.0.0.1 and answers to the names of this machine only, and to everybody.\n"
+    "From the first key on, or with\n"
+    ".BR \\-\\-require\\-keys ,\n"
+    "requests carry a key, Authorization: Bearer nk_..., and each key opens what its scopes say.\n"
+    "Keys travel as they are: on a network put a proxy with TLS in front.\n"
     ".SH COMMANDS\n";
 
 static const char tail[] =

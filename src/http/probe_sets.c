@@ -1,5 +1,6 @@
 /* probe_sets.c - a list under one lock; what is slow happens under the lock of a single set. */
 #include "http/probe_sets.h"
+#include "http/gate.h"
 #include "http/options.h"
 #include "nabla/limits.h"
 #include <stdio.h>
@@ -94,6 +95,7 @@ struct nb_probe_set *nb_probe_set_new(struct nb_request *rq, struct nb_error *e)
     s->arena.limit = "probe_memory";
     memcpy(s->id, "pr_", 3);
     nb_seed_text(nb_seed_next(), s->id + 3);
+    memcpy(s->owner, rq->who.label, sizeof s->owner);
     s->created = seconds();
     nb_probe_set_touch(s);
     s->uses = 1;
@@ -112,10 +114,11 @@ void nb_probe_set_publish(struct nb_probe_set *s)
 
 /* ---- the list ---------------------------------------------------------------------------------------------------- */
 
-static struct nb_probe_set **place_of(const char *id)
+/* Where it stands, or the end. */
+static struct nb_probe_set **place_of(const struct nb_request *rq, const char *id)
 {
     struct nb_probe_set **p = &sets.first;
-    while (*p && strcmp((*p)->id, id))
+    while (*p && (strcmp((*p)->id, id) || !nb_owns(rq, (*p)->owner)))
         p = &(*p)->next;
     return p;
 }
@@ -129,7 +132,7 @@ struct nb_probe_set *nb_probe_set_find(struct nb_request *rq, const char *id, st
 {
     nb_probe_sets_sweep();
     pthread_mutex_lock(&sets.lock);
-    struct nb_probe_set *s = *place_of(id);
+    struct nb_probe_set *s = *place_of(rq, id);
     if (s)
         s->uses++;
     pthread_mutex_unlock(&sets.lock);
@@ -148,11 +151,11 @@ static void take_off(struct nb_probe_set **at)
     unuse_locked(s);
 }
 
-int nb_probe_set_drop(const char *id, struct nb_error *e)
+int nb_probe_set_drop(struct nb_request *rq, const char *id, struct nb_error *e)
 {
     nb_probe_sets_sweep();
     pthread_mutex_lock(&sets.lock);
-    struct nb_probe_set **at = place_of(id);
+    struct nb_probe_set **at = place_of(rq, id);
     bool found = *at;
     if (found)
         take_off(at);

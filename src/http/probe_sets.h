@@ -10,9 +10,9 @@
 
 enum nb_probe_state { NB_PROBES_ASKING, NB_PROBES_DONE, NB_PROBES_EXPIRED };
 
-/* All but the id is read and written under the lock, by whoever found the set. */
+/* All but id and owner is read and written under the lock, by whoever found the set. */
 struct nb_probe_set {
-    char id[40];
+    char id[40], owner[NB_LABEL];
     pthread_mutex_t lock;
     enum nb_probe_state state;
     struct nb_arena arena;
@@ -34,7 +34,7 @@ struct nb_probe_set {
 /* A set nobody else can see, and which goes with the request unless it is published. too_many_probes. */
 struct nb_probe_set *nb_probe_set_new(struct nb_request *rq, struct nb_error *e);
 void nb_probe_set_publish(struct nb_probe_set *s);
-/* Stays until the request is over. unknown_probes. */
+/* Stays until the request is over. unknown_probes, also for somebody else's. */
 struct nb_probe_set *nb_probe_set_find(struct nb_request *rq, const char *id, struct nb_error *e);
 /* Under its lock: 0 if it is asking or done; probe_expired. */
 int nb_probe_set_alive(struct nb_probe_set *s, struct nb_error *e);
@@ -43,7 +43,7 @@ void nb_probe_set_touch(struct nb_probe_set *s);
 /* Under its lock: the questions are over and this is the reply from now on; NULL: there will be none. Gives back the
  * memory of the questions. */
 void nb_probe_set_end(struct nb_probe_set *s, const char *verdict, size_t size);
-int nb_probe_set_drop(const char *id, struct nb_error *e);
+int nb_probe_set_drop(struct nb_request *rq, const char *id, struct nb_error *e);
 
 /* Those that nobody answers expire; those that are long over go. Called often. */
 void nb_probe_sets_sweep(void);

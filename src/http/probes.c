@@ -105,5 +105,5 @@ int nb_op_getProbes(struct nb_request *rq, struct nb_reply *rp, struct nb_error 
 int nb_op_deleteProbes(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
     rp->status = 204;
-    return nb_probe_set_drop(rq->path[0], e);
+    return nb_probe_set_drop(rq, rq->path[0], e);
 }

@@ -366,7 +366,7 @@ int nb_reply_verdicts(struct nb_request *rq, struct nb_reply *rp, const struct n
     nb_w_string_at(&w, "id", s->id);
     nb_w_string_at(&w, "state", "done");
     nb_w_whole_at(&w, "round", nb_probes_round(s->p));
-    nb_w_verdicts(&w, v, s->detail, NULL);
+    nb_w_verdicts(&w, v, &(struct nb_telling){.detail = s->detail});
     put_certificate(&w, s, v);
     nb_w_close(&w, '}');
     return nb_reply_written(rp, &w);

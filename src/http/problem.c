@@ -59,7 +59,7 @@ void nb_problem(const struct nb_error *e, const char *request_id, struct nb_aren
     nb_make_utf8(sent.detail);
     nb_make_utf8(sent.pointer);
     put_members(&w, &sent, request_id);
-    *rp = (struct nb_reply){.status = nb_code_status(e->code), .allow = rp->allow};
+    *rp = (struct nb_reply){.status = nb_code_status(e->code), .allow = rp->allow, .authenticate = rp->authenticate};
     if (nb_reply_written(rp, &w)) {
         rp->status = 503;
         nb_reply_text(rp, NB_PROBLEM, bare, sizeof bare - 1);

@@ -6,6 +6,7 @@
 #include "check/watch.h"
 #include "nabla/arena.h"
 #include "nabla/rng.h"
+#include "store/keys.h"
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -22,6 +23,7 @@ enum { NB_PATH_VALUES = 2, NB_MAX_QUERY = 64 };
 struct nb_request {
     const struct nb_route *route;
     struct nb_store *store;
+    struct nb_who who; /* the gate has asked: the key, or with none in the store everybody */
     struct nb_arena *arena;
     const char *target;               /* as sent: path and query */
     const char *path[NB_PATH_VALUES]; /* the values of {...}, decoded */
@@ -48,7 +50,9 @@ struct nb_reply {
     const void *body; /* in the arena, or constant */
     size_t size;
     const char *location, *etag, *allow;
+    const char *authenticate; /* WWW-Authenticate */
     bool retry;               /* Retry-After */
+    bool secret;              /* Cache-Control: no-store */
     bool vary;                /* another Accept, another body */
     bool preferred;           /* respond-async was honoured */
     struct nb_reply *another; /* the same in another form, for every_form */

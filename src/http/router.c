@@ -5,8 +5,22 @@
 
 #define NONE NULL
 #define BODY &nb_limits.body
+#define HANDIN &nb_limits.submission
+/* Who may: see routes.def. */
+enum {
+    ADMIN = NB_MAY_admin,
+    TEACH = NB_MAY_teach | ADMIN,
+    SUBMIT = NB_MAY_submit | TEACH,
+    CHECK = NB_MAY_check | ADMIN,
+    BACKWARD = NB_MAY_backward | ADMIN,
+    BUILD = NB_MAY_backward | TEACH,
+    COMPUTE = NB_MAY_check | BUILD,
+    KEY = NB_MAY_ALL,
+    OPEN = NB_MAY_ALL | NB_NOBODY
+};
 static const struct nb_route routes[] = {
-#define ROUTE(method, path, operation, body, where) {#method, path, #operation, nb_op_##operation, body, NB_##where},
+#define ROUTE(method, path, operation, scopes, body, where)                                                            \
+    {#method, path, #operation, nb_op_##operation, scopes, body, NB_##where},
 #include "http/routes.def"
 #undef ROUTE
 };
@@ -20,7 +34,7 @@ static struct {
 } patterns[ROUTES];
 
 static nb_handler options;
-static const struct nb_route options_route = {"OPTIONS", "*", "options", options, NULL, NB_INLINE};
+static const struct nb_route options_route = {"OPTIONS", "*", "options", options, OPEN, NULL, NB_INLINE};
 
 void nb_router_start(void)
 {
@@ -94,8 +108,22 @@ static int options(struct nb_request *rq, struct nb_reply *rp, struct nb_error *
     return 0;
 }
 
+/* "-": it takes no key. */
+static void print_scopes(FILE *f, unsigned scopes)
+{
+    const char *comma = "";
+    for (int i = 0; i < NB_SCOPE_COUNT && !(scopes & NB_NOBODY); i++)
+        if (scopes & 1u << i) {
+            fprintf(f, "%s%s", comma, nb_scope_names[i]);
+            comma = ",";
+        }
+    fprintf(f, "%s\n", scopes & NB_NOBODY ? "-" : "");
+}
+
 void nb_router_print(FILE *f)
 {
-    for (int i = 0; i < ROUTES; i++)
-        fprintf(f, "%-7s %-35s %s\n", routes[i].method, routes[i].path, routes[i].operation);
+    for (int i = 0; i < ROUTES; i++) {
+        fprintf(f, "%-7s %-35s %-20s ", routes[i].method, routes[i].path, routes[i].operation);
+        print_scopes(f, routes[i].scopes);
+    }
 }

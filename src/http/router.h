@@ -5,16 +5,18 @@
 #include "http/uri.h"
 #include <stdio.h>
 
+enum { NB_NOBODY = 1 << NB_SCOPE_COUNT };
 enum nb_where { NB_INLINE, NB_WORKER, NB_EITHER, NB_LONG };
 
 struct nb_route {
     const char *method, *path, *operation;
     nb_handler *handler;
+    unsigned scopes;     /* NB_MAY_... of which a key needs one, and NB_NOBODY if it takes no key; 0: closed */
     const int64_t *body; /* most bytes; NULL: none */
     enum nb_where where;
 };
 
-#define ROUTE(method, path, operation, body, where) nb_handler nb_op_##operation;
+#define ROUTE(method, path, operation, scopes, body, where) nb_handler nb_op_##operation;
 #include "http/routes.def"
 #undef ROUTE
 

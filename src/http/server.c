@@ -11,6 +11,7 @@
 #include "http/options.h"
 #include "http/probe_sets.h"
 #include "http/router.h"
+#include "store/store.h"
 #include "nabla/limits.h"
 #include "nabla/team.h"
 #include <sched.h>
@@ -184,7 +185,15 @@ static int route(struct nb_exchange *x, const char *method, struct nb_error *e)
     return r;
 }
 
-/* All that is judged before the body: the guard, the route, the length. */
+static int pass_gate(struct nb_exchange *x, const struct nb_headers *h, struct nb_error *e)
+{
+    int r = nb_gate(&x->rq, h->authorization, x->authenticate, e);
+    if (*x->authenticate)
+        x->rp.authenticate = x->authenticate;
+    return r;
+}
+
+/* All that is judged before the body: the guard, the route, the key, the length. */
 static int judge(struct nb_exchange *x, const char *method, const char *version, struct nb_error *e)
 {
     struct nb_headers h = {0};
@@ -192,7 +201,7 @@ static int judge(struct nb_exchange *x, const char *method, const char *version,
         x->close = true;
         return -1;
     }
-    return note_headers(x, &h) || route(x, method, e) || nb_body_begin(x, e) ? -1 : 0;
+    return note_headers(x, &h) || route(x, method, e) || pass_gate(x, &h, e) || nb_body_begin(x, e) ? -1 : 0;
 }
 
 static enum MHD_Result begin(struct nb_exchange *x, const char *method, const char *version)
@@ -327,6 +336,7 @@ static void tick(void)
     nb_exchange_trim();
     nb_events_tick();
     nb_probe_sets_sweep();
+    nb_store_tick(server.store);
 }
 
 static int start_threads(struct nb_error *e)
@@ -348,7 +358,7 @@ int nb_server_start(struct nb_store *store, struct nb_error *e)
 {
     server.store = store;
     nb_router_start();
-    if (nb_guard_start(e))
+    if (nb_guard_start(e) || nb_gate_start(store, e))
         return -1;
     int fd = nb_listen(server.url, sizeof server.url, e);
     if (fd < 0)

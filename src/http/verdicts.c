@@ -74,18 +74,10 @@ static void put_oracles(struct nb_writer *w, const struct nb_checked *c)
     nb_w_close(w, '}');
 }
 
-static void put_entry(struct nb_writer *w, const struct nb_verdicts *v, const struct nb_checked *c, int64_t i)
+/* What was expected, and all from which it could be had. */
+static void put_reference(struct nb_writer *w, const struct nb_verdicts *v, const struct nb_checked *c, int64_t i)
 {
-    struct nb_shape index = nb_index_of(&c->shape, i);
     double got = c->candidate[i], expected = c->value[i], m = larger(got, expected);
-    nb_w_open(w, '{');
-    nb_w_shape_at(w, "index", &index);
-    if (c->points)
-        nb_w_whole_at(w, "point", c->points[i]);
-    nb_w_string_at(w, "verdict", nb_verdict_name(c->verdicts[i]));
-    if (c->reasons[i])
-        nb_w_string_at(w, "reason", nb_reason_name(c->reasons[i]));
-    nb_w_number_at(w, "got", got);
     nb_w_number_at(w, "expected", expected);
     nb_w_number_at(w, "error_bar", nb_bar_of(c, i));
     bool kink = c->reasons[i] == NB_WHY_kink || c->reasons[i] == NB_WHY_kink_unresolved; /* a set is right there */
@@ -95,30 +87,48 @@ static void put_entry(struct nb_writer *w, const struct nb_verdicts *v, const st
         nb_w_number_at(w, "ratio", got / expected);
     if (i == c->worst)
         put_oracles(w, c);
+}
+
+static void put_entry(struct nb_writer *w, const struct nb_verdicts *v, const struct nb_checked *c, int64_t i,
+                      const struct nb_telling *how)
+{
+    struct nb_shape index = nb_index_of(&c->shape, i);
+    nb_w_open(w, '{');
+    nb_w_shape_at(w, "index", &index);
+    if (c->points)
+        nb_w_whole_at(w, "point", c->points[i]);
+    nb_w_string_at(w, "verdict", nb_verdict_name(c->verdicts[i]));
+    if (c->reasons[i])
+        nb_w_string_at(w, "reason", nb_reason_name(c->reasons[i]));
+    if (!how->bare || how->came) /* else it is our own backward's */
+        nb_w_number_at(w, "got", c->candidate[i]);
+    if (!how->bare)
+        put_reference(w, v, c, i);
     nb_w_close(w, '}');
 }
 
-static void put_worst(struct nb_writer *w, const struct nb_verdicts *v, const struct nb_checked *c)
+static void put_worst(struct nb_writer *w, const struct nb_verdicts *v, const struct nb_checked *c,
+                      const struct nb_telling *how)
 {
     int64_t *at, n = nb_worst_entries(c, MOST_ENTRIES, &at, w->text.arena, w->e);
     for (int64_t i = 0; i < n; i++)
-        put_entry(w, v, c, at[i]);
+        put_entry(w, v, c, at[i], how);
     if (n == 0 && c->worst >= 0)
-        put_entry(w, v, c, c->worst);
+        put_entry(w, v, c, c->worst, how);
 }
 
 static void put_entries(struct nb_writer *w, const struct nb_verdicts *v, const struct nb_checked *c,
-                        enum nb_detail detail)
+                        const struct nb_telling *how)
 {
-    if (detail == NB_DETAIL_SUMMARY || !c->judged)
+    if (how->detail == NB_DETAIL_SUMMARY || !c->judged)
         return;
     nb_w_key(w, "entries");
     nb_w_open(w, '[');
-    if (detail == NB_DETAIL_WRONG)
-        put_worst(w, v, c);
-    for (int64_t i = 0; detail == NB_DETAIL_ALL && i < nb_count(&c->shape); i++)
+    if (how->detail == NB_DETAIL_WRONG)
+        put_worst(w, v, c, how);
+    for (int64_t i = 0; how->detail == NB_DETAIL_ALL && i < nb_count(&c->shape); i++)
         if (nb_bar_of(c, i) >= 0) /* looked at */
-            put_entry(w, v, c, i);
+            put_entry(w, v, c, i, how);
     nb_w_close(w, ']');
 }
 
@@ -137,8 +147,9 @@ static void put_power(struct nb_writer *w, const struct nb_checked *c)
 }
 
 static void put_checked(struct nb_writer *w, const struct nb_verdicts *v, const struct nb_checked *c,
-                        enum nb_detail detail, const struct nb_tensor *came)
+                        const struct nb_telling *how)
 {
+    const struct nb_tensor *came = how->came ? nb_tensors_find(how->came, c->name) : NULL;
     nb_w_open(w, '{');
     nb_w_string_at(w, "verdict", nb_verdict_name(c->verdict));
     if (c->reason)
@@ -151,24 +162,23 @@ static void put_checked(struct nb_writer *w, const struct nb_verdicts *v, const 
     nb_w_whole_at(w, "cannot_tell", c->cannot_tell);
     nb_w_whole_at(w, "silent", c->silent);
     put_power(w, c);
-    if (c->zero_within > 0)
+    if (c->zero_within > 0 && !how->bare)
         nb_w_number_at(w, "zero_within", c->zero_within);
     if (c->scale)
         nb_w_whole_at(w, "scale", c->scale);
-    put_entries(w, v, c, detail);
+    put_entries(w, v, c, how);
     if (c->place)
         nb_w_string_at(w, "place", c->place);
     nb_w_close(w, '}');
 }
 
-static void put_tensors(struct nb_writer *w, const struct nb_verdicts *v, enum nb_detail detail,
-                        const struct nb_tensors *came)
+static void put_tensors(struct nb_writer *w, const struct nb_verdicts *v, const struct nb_telling *how)
 {
     nb_w_key(w, "tensors");
     nb_w_open(w, '{');
     for (size_t i = 0; i < v->n; i++) {
         nb_w_key(w, v->v[i].name);
-        put_checked(w, v, &v->v[i], detail, came ? nb_tensors_find(came, v->v[i].name) : NULL);
+        put_checked(w, v, &v->v[i], how);
     }
     nb_w_close(w, '}');
 }
@@ -308,21 +318,26 @@ static void say_number(struct sentence *s, double v)
 }
 
 /* ", worst at [0, 2]: got 1, expected 2"; a single number has no place. */
-static void say_worst(struct sentence *s, const struct nb_checked *c)
+static void say_worst(struct sentence *s, const struct nb_checked *c, const struct nb_telling *how)
 {
     struct nb_shape index = nb_index_of(&c->shape, c->worst);
     char text[200];
     if (index.rank)
         say(s, ", %sat %s", c->wrong > 1 ? "worst " : "", nb_shape_text(&index, NULL, text, sizeof text));
+    if (how->bare && !how->came)
+        return;
     say(s, ": got ");
     say_number(s, c->candidate[c->worst]);
+    if (how->bare)
+        return;
     say(s, ", expected ");
     say_number(s, c->value[c->worst]);
 }
 
 /* "fc.weight: 3 of 12 entries wrong, worst at [0, 2]: got 1, expected 2" */
-static void say_wrong(struct sentence *s, const struct nb_checked *c, const struct nb_tensor *came)
+static void say_wrong(struct sentence *s, const struct nb_checked *c, const struct nb_telling *how)
 {
+    const struct nb_tensor *came = how->came ? nb_tensors_find(how->came, c->name) : NULL;
     int64_t of = nb_count(&c->shape);
     char got[200], wanted[200];
     if (c->reason == NB_WHY_shape && came) {
@@ -332,7 +347,7 @@ static void say_wrong(struct sentence *s, const struct nb_checked *c, const stru
     }
     say(s, ": %" PRId64 " of %" PRId64 " %s wrong", c->wrong, of, ending(of, "entry", "entries"));
     if (c->judged && c->worst >= 0)
-        say_worst(s, c);
+        say_worst(s, c, how);
     if (c->reason)
         say(s, " (%s)", nb_reason_text(c->reason));
     if (c->place)
@@ -351,7 +366,7 @@ static void say_untold(struct sentence *s, const struct nb_checked *c)
 }
 
 /* The tensors that decide, as far as a sentence can bear. */
-static void say_tensors(struct sentence *s, const struct nb_verdicts *v, const struct nb_tensors *came)
+static void say_tensors(struct sentence *s, const struct nb_verdicts *v, const struct nb_telling *how)
 {
     size_t said = 0, more = 0;
     for (size_t i = 0; i < v->n; i++) {
@@ -364,7 +379,7 @@ static void say_tensors(struct sentence *s, const struct nb_verdicts *v, const s
         }
         say(s, "%s%.255s", said++ ? "; " : "", c->name);
         if (v->verdict == NB_WRONG)
-            say_wrong(s, c, came ? nb_tensors_find(came, c->name) : NULL);
+            say_wrong(s, c, how);
         else
             say_untold(s, c);
     }
@@ -437,26 +452,25 @@ static void say_rest(struct sentence *s, const struct nb_verdicts *v)
             ending((int64_t)warnings, "warning says", "warnings say"));
 }
 
-const char *nb_verdicts_summary(const struct nb_verdicts *v, const struct nb_tensors *came, struct nb_arena *a,
+const char *nb_verdicts_summary(const struct nb_verdicts *v, const struct nb_telling *how, struct nb_arena *a,
                                 struct nb_error *e)
 {
     struct sentence s = {{.arena = a}, e};
     if (v->verdict == NB_RIGHT)
         say_right(&s, v);
     else
-        say_tensors(&s, v, came);
+        say_tensors(&s, v, how);
     say_rest(&s, v);
     return nb_putn(&s.t, ".", 2, e) ? NULL : s.t.v;
 }
 
 /* ---- together ---------------------------------------------------------------------------------------------------- */
 
-void nb_w_verdicts(struct nb_writer *w, const struct nb_verdicts *v, enum nb_detail detail,
-                   const struct nb_tensors *came)
+void nb_w_verdicts(struct nb_writer *w, const struct nb_verdicts *v, const struct nb_telling *how)
 {
     nb_w_string_at(w, "verdict", nb_verdict_name(v->verdict));
-    nb_w_string_at(w, "summary", nb_verdicts_summary(v, came, w->text.arena, w->e));
-    put_tensors(w, v, detail, came);
+    nb_w_string_at(w, "summary", nb_verdicts_summary(v, how, w->text.arena, w->e));
+    put_tensors(w, v, how);
     put_whole_power(w, v);
     nb_w_warnings(w, v);
     put_self(w, v);

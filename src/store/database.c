@@ -27,6 +27,14 @@ static const char *const schemas[] = {
     "UNIQUE(job, type)) STRICT;"
     "PRAGMA user_version = 2;"
     "COMMIT;",
+    "BEGIN;"
+    "CREATE TABLE key("
+    "number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, label TEXT NOT NULL,"
+    "scopes INTEGER NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL, expired INTEGER NOT NULL) STRICT;"
+    "ALTER TABLE job ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE job ADD COLUMN scopes INTEGER NOT NULL DEFAULT 0;"
+    "PRAGMA user_version = 3;"
+    "COMMIT;",
 };
 enum { SCHEMA = sizeof schemas / sizeof *schemas };
 

@@ -3,6 +3,7 @@
 #ifndef NABLA_STORE_JOBS_H
 #define NABLA_STORE_JOBS_H
 #include "store/journal.h"
+#include "store/keys.h"
 #include "store/store.h"
 
 enum nb_job_state { NB_JOB_QUEUED, NB_JOB_RUNNING, NB_JOB_DONE, NB_JOB_FAILED, NB_JOB_CANCELLED };
@@ -14,6 +15,7 @@ struct nb_job {
     int64_t done, of;          /* coordinates, or whatever the kind counts */
     double worst;
     char tensor[256];    /* in work; "" is none */
+    struct nb_who who;   /* who asked */
     const char *target;  /* the path it was asked at, with the query */
     const char *problem; /* FAILED: the problem of RFC 9457, or NULL */
 };

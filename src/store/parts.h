@@ -4,12 +4,14 @@
 #include "store/catalog.h"
 #include "store/database.h"
 #include "store/files.h"
+#include "store/keyring.h"
 #include <pthread.h>
 
 struct nb_store {
     struct nb_files files;
     struct sqlite3 *database;
     struct nb_catalog catalog;
+    struct nb_keyring keys;
     pthread_mutex_t disk, memory;
 };
 

@@ -5,6 +5,7 @@
  * nobody names any more goes. `memory`: the catalog, held for moments; all that a graph in memory needs. */
 #include "store/store.h"
 #include "nabla/limits.h"
+#include "store/clock.h"
 #include "store/parts.h"
 #include "wire/safetensors.h"
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static int open_parts(struct nb_store *s, const char *directory, struct nb_error
     if (nb_files_open(&s->files, directory, e))
         return -1;
     s->database = nb_database_open(directory, e);
-    if (!s->database || nb_database_each(s->database, remember, &s->catalog, e))
+    if (!s->database || nb_database_each(s->database, remember, &s->catalog, e) || nb_keyring_load(s, e))
         return -1;
     return nb_files_clean(&s->files, wanted, s->database, e) || nb_parts_clean_journals(s, e) ? -1 : 0;
 }
@@ -58,11 +59,22 @@ void nb_store_close(struct nb_store *s)
     if (!s)
         return;
     nb_catalog_done(&s->catalog);
+    nb_keyring_done(&s->keys);
     nb_database_close(s->database);
     nb_files_close(&s->files);
     pthread_mutex_destroy(&s->disk);
     pthread_mutex_destroy(&s->memory);
     free(s);
+}
+
+void nb_store_tick(struct nb_store *s)
+{
+    struct nb_error unsaid = {0};
+    int64_t now = nb_clock();
+    if (pthread_mutex_trylock(&s->disk))
+        return;
+    nb_keyring_expire(s, now, &unsaid);
+    pthread_mutex_unlock(&s->disk);
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------------------

@@ -19,6 +19,9 @@ struct nb_entry {
 
 struct nb_store *nb_store_open(const char *directory, struct nb_error *e);
 void nb_store_close(struct nb_store *s);
+/* What time has ended is marked on disk, so that no clock that is put back can open it again. Called often; does not
+ * wait for the disk if others do. */
+void nb_store_tick(struct nb_store *s);
 
 /* Names match [A-Za-z0-9_.-]{1,64} and are not "." or "..": bad_name. create: graph_exists, limit (graphs). */
 int nb_store_create(struct nb_store *s, const char *name, struct nb_graph *g, struct nb_entry *info,
