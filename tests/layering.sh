@@ -34,6 +34,8 @@ only jansson 'graph|wire|store|report|http|main'
 only microhttpd 'http|main'
 only sqlite3 store
 only nettle store
+only zip 'wire/zip\.c'
+only zlib 'wire/zip\.c'
 only cblas 'core/(kernel|blas)\.c'
 only openblas 'core/(kernel|blas)\.c'
 

@@ -310,7 +310,7 @@ START_TEST(bytes_written)
     static const float f[] = {1, -2};
     static const double d = 1.5;
     struct nb_tensors l = {0};
-    struct nb_fact facts[] = {{"loss", "0.5"}, {"a\"b", "c"}};
+    struct nb_fact facts[] = {{"loss", "0.5", true}, {"a\"b", "c", false}};
     nb_tensors_add(&arena, &l, "z", (struct nb_tensor){NB_F32, nb_shape_of(2, (int64_t)2, (int64_t)1), (void *)f},
                    &error);
     nb_tensors_add(&arena, &l, "e", (struct nb_tensor){NB_F32, nb_shape_of(1, (int64_t)0), (void *)f}, &error);

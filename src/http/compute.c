@@ -2,6 +2,7 @@
 #include "http/handlers.h"
 #include "nabla/limits.h"
 #include "wire/safetensors.h"
+#include <math.h>
 #include <string.h>
 
 static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NB_SAFETENSORS_TOO, NULL};
@@ -87,15 +88,15 @@ static int facts_of(struct nb_request *rq, const struct nb_asked *ask, const str
     int n = 0;
     char seed[33];
     if (r->loss_name) {
-        facts[n++] = (struct nb_fact){"loss", nb_sprintf(rq->arena, e, "%.17g", r->loss)};
-        facts[n++] = (struct nb_fact){"loss_name", r->loss_name};
+        facts[n++] = (struct nb_fact){"loss", nb_sprintf(rq->arena, e, "%.17g", r->loss), isfinite(r->loss)};
+        facts[n++] = (struct nb_fact){"loss_name", r->loss_name, false};
     }
     if (seed_matters(ask, r))
-        facts[n++] = (struct nb_fact){"seed", nb_strdup(rq->arena, nb_seed_text(ask->check.run.seed, seed), e)};
+        facts[n++] = (struct nb_fact){"seed", nb_strdup(rq->arena, nb_seed_text(ask->check.run.seed, seed), e), false};
     if (r->not_finite.n)
-        facts[n++] = (struct nb_fact){"not_finite", joined(rq, &r->not_finite, e)};
+        facts[n++] = (struct nb_fact){"not_finite", joined(rq, &r->not_finite, e), false};
     if (r->warnings.n)
-        facts[n++] = (struct nb_fact){"warnings", joined(rq, &r->warnings, e)};
+        facts[n++] = (struct nb_fact){"warnings", joined(rq, &r->warnings, e), false};
     return e->code ? -1 : n;
 }
 

@@ -7,8 +7,8 @@ static int reply_file(struct nb_request *rq, struct nb_reply *rp, const struct n
                       const struct nb_entry *info, struct nb_error *e)
 {
     void *bytes;
-    const struct nb_fact facts[] = {{"graph", info->name},
-                                    {"revision", nb_sprintf(rq->arena, e, "%" PRId64, info->revision)}};
+    const struct nb_fact facts[] = {{"graph", info->name, false},
+                                    {"revision", nb_sprintf(rq->arena, e, "%" PRId64, info->revision), true}};
     if (e->code || nb_safetensors_write(l, facts, 2, rq->arena, &bytes, &rp->size, e))
         return -1;
     rp->body = bytes;

@@ -292,7 +292,7 @@ static int reply_safetensors(struct nb_request *rq, struct nb_reply *rp, const s
     nb_w_close(&w, '}');
     if (nb_putn(&w.text, "", 1, e) || all_tensors(s->p, &all, rq->arena, e))
         return -1;
-    const struct nb_fact fact = {"questions", w.text.v};
+    const struct nb_fact fact = {"questions", w.text.v, true};
     if (nb_safetensors_write(&all, &fact, 1, rq->arena, &bytes, &n, e))
         return -1;
     nb_reply_text(rp, NB_SAFETENSORS, bytes, n);

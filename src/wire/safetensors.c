@@ -3,106 +3,24 @@
 #include "wire/safetensors.h"
 #include "nabla/limits.h"
 #include "wire/digits.h"
+#include "wire/entries.h"
 #include "wire/jsonmem.h"
 #include "wire/print.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and copied as it is");
-
-/* ---- entries of each type -----------------------------------------------------------------------------------------
- */
-
-/* Copies n entries out of a file, where they lie unaligned. Returns how many were good. */
-typedef size_t decoder(void *to, const uint8_t *from, size_t n);
-
-static size_t copy_4(void *to, const uint8_t *from, size_t n)
-{
-    memcpy(to, from, 4 * n);
-    return n;
-}
-
-static size_t copy_8(void *to, const uint8_t *from, size_t n)
-{
-    memcpy(to, from, 8 * n);
-    return n;
-}
-
-static float half(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 0x3ff, bits;
-    float v = (float)mantissa * 0x1p-24f; /* subnormal */
-    if (exponent == 0)
-        memcpy(&bits, &v, sizeof bits);
-    else
-        bits = (exponent == 31 ? 255 : exponent + 112) << 23 | mantissa << 13;
-    bits |= sign;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-static size_t widen_f16(void *to, const uint8_t *from, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        ((float *)to)[i] = half((uint16_t)(from[2 * i] | from[2 * i + 1] << 8));
-    return n;
-}
-
-static size_t widen_bf16(void *to, const uint8_t *from, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        ((uint32_t *)to)[i] = (uint32_t)from[2 * i] << 16 | (uint32_t)from[2 * i + 1] << 24;
-    return n;
-}
-
-#define WIDEN(name, type)                                                                                              \
-    static size_t name(void *to, const uint8_t *from, size_t n)                                                        \
-    {                                                                                                                  \
-        for (size_t i = 0; i < n; i++) {                                                                               \
-            type v;                                                                                                    \
-            memcpy(&v, from + i * sizeof v, sizeof v);                                                                 \
-            ((int64_t *)to)[i] = (int64_t)v;                                                                           \
-        }                                                                                                              \
-        return n;                                                                                                      \
-    }
-WIDEN(widen_i8, int8_t)
-WIDEN(widen_i16, int16_t)
-WIDEN(widen_i32, int32_t)
-WIDEN(widen_u8, uint8_t)
-WIDEN(widen_u16, uint16_t)
-WIDEN(widen_u32, uint32_t)
-
-static size_t copy_u64(void *to, const uint8_t *from, size_t n)
-{
-    memcpy(to, from, 8 * n);
-    for (size_t i = 0; i < n; i++)
-        if (((int64_t *)to)[i] < 0)
-            return i;
-    return n;
-}
-
-static size_t widen_bool(void *to, const uint8_t *from, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (from[i] > 1)
-            return i;
-        ((int64_t *)to)[i] = from[i];
-    }
-    return n;
-}
-
 static const struct type {
     const char *name;
     size_t size;
     enum nb_dtype becomes;
-    decoder *decode;
+    nb_entries *decode;
 } types[] = {
-    {"F32", 4, NB_F32, copy_4},      {"F64", 8, NB_F64, copy_8},    {"F16", 2, NB_F32, widen_f16},
-    {"BF16", 2, NB_F32, widen_bf16}, {"I64", 8, NB_I64, copy_8},    {"I32", 4, NB_I64, widen_i32},
-    {"I16", 2, NB_I64, widen_i16},   {"I8", 1, NB_I64, widen_i8},   {"U64", 8, NB_I64, copy_u64},
-    {"U32", 4, NB_I64, widen_u32},   {"U16", 2, NB_I64, widen_u16}, {"U8", 1, NB_I64, widen_u8},
-    {"BOOL", 1, NB_I64, widen_bool},
+    {"F32", 4, NB_F32, nb_entries_4},     {"F64", 8, NB_F64, nb_entries_8},   {"F16", 2, NB_F32, nb_entries_f16},
+    {"BF16", 2, NB_F32, nb_entries_bf16}, {"I64", 8, NB_I64, nb_entries_8},   {"I32", 4, NB_I64, nb_entries_i32},
+    {"I16", 2, NB_I64, nb_entries_i16},   {"I8", 1, NB_I64, nb_entries_i8},   {"U64", 8, NB_I64, nb_entries_u64},
+    {"U32", 4, NB_I64, nb_entries_u32},   {"U16", 2, NB_I64, nb_entries_u16}, {"U8", 1, NB_I64, nb_entries_u8},
+    {"BOOL", 1, NB_I64, nb_entries_bool},
 };
 
 /* ---- reading ------------------------------------------------------------------------------------------------------
