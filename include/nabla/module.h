@@ -122,6 +122,20 @@ struct nb_kink {
     const char *where, *value; /* "x = 0", "0" */
 };
 
+/* A mistake people make in the derivative of one operand, found again in wrong gradients. The formula (graph language,
+ * section 9) gives what they return. Names in it: inputs and learned tensors by their names; x the first input, y the
+ * first output, g its cotangent, d the right derivative; arguments that are numbers; N the size of the first dimension;
+ * channel the dimension of channels or classes (1, or 0 if there is no other); share what a loss's reduction multiplies
+ * an entry's part with; weight is 1 where there is none. Where a formula has no meaning the mistake cannot be made. */
+struct nb_known {
+    const char *code;    /* "tanh_square_missing" */
+    const char *of;      /* the operand; NULL: the first input */
+    const char *formula; /* "g*(1 - y)" */
+    const char *hint;    /* "The square is missing: the slope is 1 - tanh(x)^2." */
+    enum { NB_ANY_MODE, NB_TRAINING, NB_EVALUATING } mode;
+    const char *same; /* a mistake that is no other at some arguments, or at all: it goes by the name of this one */
+};
+
 struct nb_branches; /* branch.h */
 
 struct nb_module {
@@ -149,13 +163,14 @@ struct nb_module {
     /* Which branch every value took (nb_decide), and which values stand at an edge (nb_at_edge); NULL: smooth, or its
      * branches meet without a corner. Called on the real builds after forward; c->work may be written. */
     void (*branches)(const struct nb_call *c, struct nb_branches *b);
-    const char *jacobian;        /* letters of modules.md: P R C A W D */
-    bool pointwise;              /* one input, one output of its shape, entry by entry: has a curve */
-    bool alias;                  /* out has the entries of in[0] (or, without inputs, of w[0]) in the same order */
-    bool stop;                   /* the value passes, the gradient does not; held fixed by the oracles */
-    const char *selects;         /* the STRINGS argument whose patterns choose learned tensors as the inputs */
-    double lo, hi;               /* sampling interval for its own tests and its curve; 0, 0: -2, 2 */
-    const struct nb_case *cases; /* ended by .in NULL */
+    const char *jacobian;            /* letters of modules.md: P R C A W D */
+    bool pointwise;                  /* one input, one output of its shape, entry by entry: has a curve */
+    bool alias;                      /* out has the entries of in[0] (or, without inputs, of w[0]) in the same order */
+    bool stop;                       /* the value passes, the gradient does not; held fixed by the oracles */
+    const char *selects;             /* the STRINGS argument whose patterns choose learned tensors as the inputs */
+    double lo, hi;                   /* sampling interval for its own tests and its curve; 0, 0: -2, 2 */
+    const struct nb_case *cases;     /* ended by .in NULL */
+    const struct nb_known *mistakes; /* ended by .code NULL; NULL: none of its own */
 };
 
 /* ---- the registry ------------------------------------------------------------------------------------------------ */

@@ -35,6 +35,7 @@ struct nb_slip {
 };
 struct nb_slip_kind {
     const char *name;
+    const char *code, *hint; /* for those who are told: "mask_inverted" */
     bool (*applies)(const struct nb_slip *s, const struct nb_op *op);
     int (*backward)(struct nb_slip *s, const struct nb_op *op, const struct nb_call *c, struct nb_error *e);
 };

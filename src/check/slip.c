@@ -161,12 +161,14 @@ static int forget_contribution(struct nb_slip *s, const struct nb_op *op, const 
 }
 
 const struct nb_slip_kind nb_slips[] = {
-    {"cotangent ignored", always, ignore_cotangent},
-    {"last sample left out", sums_samples, leave_out_last},
-    {"mask dropped", has_mask, drop_mask},
-    {"mask inverted", has_mask, invert_mask},
-    {"operands swapped", has_two, swap_operands},
-    {"a contribution forgotten", adds, forget_contribution},
+    {"cotangent ignored", "cotangent_ignored", "Multiply by the gradient that comes in.", always, ignore_cotangent},
+    {"last sample left out", "last_sample_missing", "The last sample does not count: where does the loop end?",
+     sums_samples, leave_out_last},
+    {"mask dropped", "mask_missing", "The gradient passes everywhere: multiply by the slope.", has_mask, drop_mask},
+    {"mask inverted", "mask_inverted", "The slopes of the two sides are exchanged.", has_mask, invert_mask},
+    {"operands swapped", "operands_swapped", "Each operand gets the gradient of the other.", has_two, swap_operands},
+    {"a contribution forgotten", "contribution_missing",
+     "The tensor is used more than once: add what comes back from every use.", adds, forget_contribution},
     {0},
 };
 

@@ -4,6 +4,8 @@
 #include "grade/diagnosis.h"
 #include "graph/ask.h"
 
+struct nb_attempt;
+
 struct nb_clinic {
     struct nb_graph *g;
     const struct nb_run *run;
@@ -14,6 +16,11 @@ struct nb_clinic {
     int64_t steps;   /* how often the learned tensor most in use is used */
     int64_t entries; /* of one sample where the cotangent comes in, or of the loss's first input; 0: unknown */
     struct nb_arena *arena;
+    /* Mistakes in the backward of operations, listed when the first is looked for; tried once each. */
+    bool listed;
+    size_t nattempts, cap;
+    struct nb_attempt *attempts;
+    double spent; /* floating-point operations so far, roughly */
 };
 
 struct nb_exam {
@@ -48,6 +55,9 @@ int nb_show_whole(struct nb_exam *x, const char *key, int64_t v, struct nb_error
 int nb_show_shape(struct nb_exam *x, const char *key, const struct nb_shape *v, struct nb_error *e);
 int nb_show_text(struct nb_exam *x, const char *key, const char *v, struct nb_error *e);
 
+/* Names the node; its text is copied. */
+int nb_show_node(struct nb_exam *x, const char *node, struct nb_error *e);
+
 /* ---- tests ----------------------------------------------------------------------------------------------------------
  */
 
@@ -55,6 +65,7 @@ nb_test nb_test_shape;                                                   /* layo
 nb_test nb_test_transposed;                                              /* layout.c */
 nb_test nb_test_constants, nb_test_arguments, nb_test_factor;            /* factor.c */
 nb_test nb_test_rows, nb_test_columns;                                   /* factor.c */
+nb_test nb_test_known;                                                   /* known.c */
 nb_test nb_test_sides, nb_test_zeros, nb_test_no_zeros, nb_test_entries; /* where.c */
 
 #endif

@@ -180,13 +180,12 @@ static int tell_argument(struct nb_exam *x, const struct nb_op *op, const struct
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(what, sizeof what, p->text, a->name, a->name);
 #pragma GCC diagnostic pop
-    x->d->node = op->node;
-    if (nb_show_number(x, "c", c, e) || nb_show_number(x, "residual", nb_residual(x, c), e) ||
-        nb_show_text(x, "argument", a->name, e))
+    if (nb_show_node(x, op->node, e) || nb_show_number(x, "c", c, e) ||
+        nb_show_number(x, "residual", nb_residual(x, c), e) || nb_show_text(x, "argument", a->name, e))
         return -1;
     return nb_tell(x, "factor_argument", true,
                    nb_sprintf(x->c->arena, e, "exactly %s = %.6g times the expected value, and %s is an argument of %s",
-                              what, c, a->name, op->node),
+                              what, c, a->name, x->d->node),
                    "Is this argument used twice, left out, or on the wrong side of a fraction?");
 }
 

@@ -139,6 +139,23 @@ static json_t *kinks_json(const struct nb_module *m)
     return list;
 }
 
+/* What people get wrong, as formulas; see nabla/module.h for the names in them. */
+static json_t *mistakes_json(const struct nb_module *m)
+{
+    static const char *const modes[] = {[NB_TRAINING] = "train", [NB_EVALUATING] = "eval"};
+    json_t *list = json_array();
+    for (const struct nb_known *k = m->mistakes; k && k->code; k++) {
+        json_t *o = json_object();
+        put_text(o, "code", k->code);
+        put_text(o, "of", k->of);
+        put_text(o, "formula", k->formula);
+        put_text(o, "hint", k->hint);
+        put_text(o, "mode", modes[k->mode]);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 /* "PAW" -> ["pointwise","affine in x","affine in the learned tensors"] */
 static json_t *jacobian_json(const struct nb_module *m)
 {
@@ -167,6 +184,7 @@ json_t *nb_module_json(const struct nb_module *m)
     put(o, "kinks", kinks_json(m));
     put(o, "jacobian", jacobian_json(m));
     put(o, "curve", json_boolean(m->pointwise));
+    put(o, "mistakes", mistakes_json(m));
     put_text(o, "source", m->source);
     put_text(o, "note", m->note);
     return o;

@@ -185,6 +185,58 @@ static const struct nb_kink origin[] = {{"a = b = 0", "0"}, {0}};
 static const struct nb_kink power_kinks[] = {{"a = 0, b >= 0", "0 for the exponent"}, {0}};
 static const struct nb_kink xlogy_kinks[] = {{"a = 0, b <= 0", "0"}, {0}};
 
+static const struct nb_known div_mistakes[] = {
+    {.code = "div_square_missing",
+     .of = "b",
+     .formula = "d*b",
+     .hint = "The square of the denominator is missing: -a/b^2."},
+    {.code = "div_as_first", .of = "b", .formula = "-g/b^2", .hint = "The numerator is missing: -a/b^2."},
+    {.code = "div_product", .of = "a", .formula = "g*b", .hint = "Divide by b."},
+    {0},
+};
+
+static const struct nb_known pow_mistakes[] = {
+    {.code = "pow_exponent", .of = "a", .formula = "d*a", .hint = "The exponent goes down by one: b a^(b-1)."},
+    {.code = "pow_factor_missing", .of = "a", .formula = "d/b", .hint = "The exponent comes to the front: b a^(b-1)."},
+    {.code = "pow_logarithm_missing",
+     .of = "b",
+     .formula = "g*y",
+     .hint = "The logarithm of the base is missing: a^b ln a."},
+    {0},
+};
+
+static const struct nb_known atan2_mistakes[] = {
+    {.code = "atan2_root", .of = "a", .formula = "d*(a^2 + b^2)^0.5", .hint = "Divide by a^2 + b^2, without a root."},
+    {.code = "atan2_root", .of = "b", .formula = "d*(a^2 + b^2)^0.5", .hint = "Divide by a^2 + b^2, without a root."},
+    {0},
+};
+
+static const struct nb_known logaddexp_mistakes[] = {
+    {.code = "logaddexp_unnormalised",
+     .of = "a",
+     .formula = "g*exp(a)",
+     .hint = "Divide by the sum: e^a / (e^a + e^b)."},
+    {0},
+};
+
+static const struct nb_known xlogy_mistakes[] = {
+    {.code = "xlogy_product_rule", .of = "a", .formula = "d + a/b*g", .hint = "Only the logarithm belongs to a."},
+    {.code = "xlogy_reciprocal_only", .of = "b", .formula = "g/b", .hint = "The factor a stays: a/b."},
+    {0},
+};
+
+static const struct nb_known maximum_mistakes[] = {
+    {.code = "maximum_both", .of = "a", .formula = "g", .hint = "Only the greater operand gets the gradient."},
+    {.code = "maximum_both", .of = "b", .formula = "g", .hint = "Only the greater operand gets the gradient."},
+    {0},
+};
+
+static const struct nb_known minimum_mistakes[] = {
+    {.code = "minimum_both", .of = "a", .formula = "g", .hint = "Only the lesser operand gets the gradient."},
+    {.code = "minimum_both", .of = "b", .formula = "g", .hint = "Only the lesser operand gets the gradient."},
+    {0},
+};
+
 #define ROW(Type, Onnx, name, what, value, slopes, ...)                                                                \
     {                                                                                                                  \
         .type = Type, .onnx = Onnx, .summary = what, .formula = "y = " value, .derivative = slopes,                    \
@@ -197,23 +249,23 @@ const struct nb_module NB(nb_module_arithmetic)[] = {
     ROW("Sub", "Sub", sub, "The difference.", "a - b", "da = g, \\quad db = -g"),
     ROW("Mul", "Mul", mul, "The product, entry by entry.", "a b", "da = g b, \\quad db = g a"),
     ROW("Div", "Div", div, "The quotient, entry by entry.", "\\frac ab",
-        "da = \\frac gb, \\quad db = -\\frac{g a}{b^2}", .lo = 0.2, .hi = 3),
+        "da = \\frac gb, \\quad db = -\\frac{g a}{b^2}", .lo = 0.2, .hi = 3, .mistakes = div_mistakes),
     ROW("Pow", "Pow", power, "The power; a negative base wants a whole exponent.", "a^b",
         "da = g \\, b \\, a^{b-1}, \\quad db = g \\, a^b \\ln a", .lo = 0.2, .hi = 3, .kinks = power_kinks,
-        .branches = power_branches),
+        .branches = power_branches, .mistakes = pow_mistakes),
     ROW("Maximum", "Max", maximum, "The greater of two, entry by entry.", "\\max(a, b)",
         "da = g \\, 1[a > b], \\quad db = g \\, 1[b > a], \\quad \\tfrac12 g \\text{ each if } a = b", .kinks = tie,
-        .branches = nb_binary_branches),
+        .branches = nb_binary_branches, .mistakes = maximum_mistakes),
     ROW("Minimum", "Min", minimum, "The lesser of two, entry by entry.", "\\min(a, b)",
         "da = g \\, 1[a < b], \\quad db = g \\, 1[b < a], \\quad \\tfrac12 g \\text{ each if } a = b", .kinks = tie,
-        .branches = nb_binary_branches),
+        .branches = nb_binary_branches, .mistakes = minimum_mistakes),
     ROW("Atan2", NULL, angle, "The angle of the point (b, a), from -pi to pi.", "\\operatorname{atan2}(a, b)",
-        "da = \\frac{g b}{a^2 + b^2}, \\quad db = -\\frac{g a}{a^2 + b^2}", .kinks = origin,
-        .branches = angle_branches),
+        "da = \\frac{g b}{a^2 + b^2}, \\quad db = -\\frac{g a}{a^2 + b^2}", .kinks = origin, .branches = angle_branches,
+        .mistakes = atan2_mistakes),
     ROW("LogAddExp", NULL, logaddexp, "The logarithm of the sum of two exponentials.", "\\ln(e^a + e^b)",
-        "da = g \\, \\sigma(a - b), \\quad db = g \\, \\sigma(b - a)"),
+        "da = g \\, \\sigma(a - b), \\quad db = g \\, \\sigma(b - a)", .mistakes = logaddexp_mistakes),
     ROW("XLogY", NULL, xlogy, "a times the logarithm of b; 0 where a is 0.", "a \\ln b",
         "da = g \\ln b, \\quad db = \\frac{g a}{b}", .lo = 0.2, .hi = 3, .kinks = xlogy_kinks,
-        .branches = xlogy_branches),
+        .branches = xlogy_branches, .mistakes = xlogy_mistakes),
     {0},
 };

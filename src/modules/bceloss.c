@@ -40,9 +40,24 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known bceloss_mistakes[] = {
+    {.code = "bce_denominator_missing",
+     .formula = "d*x*(1 - x)",
+     .hint = "Divide by p(1 - p): it cancels only if a sigmoid comes before."},
+    {.code = "bce_first_term",
+     .formula = "d*target*(1 - x)/(target - x)",
+     .hint = "Two terms: that of 1 - t is missing."},
+    {.code = "bce_second_term", .formula = "d*(1 - target)*x/(x - target)", .hint = "Two terms: that of t is missing."},
+    {.code = "bce_second_sign",
+     .formula = "d*(target*(1 - x) + (1 - target)*x)/(target - x)",
+     .hint = "The sign of the second term: the derivative of ln(1 - p) is -1/(1 - p)."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_bceloss)[] = {
     {
         .type = "BCELoss",
+        .mistakes = bceloss_mistakes,
         .summary = "Binary cross-entropy of probabilities, entry by entry.",
         .formula = "y = -t \\ln x - (1 - t) \\ln(1 - x)",
         .derivative = "dx = g\\,\\frac{x - t}{x\\,(1 - x)},\\quad dt = g\\,(\\ln(1 - x) - \\ln x)",

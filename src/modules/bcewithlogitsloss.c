@@ -111,9 +111,24 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known bcewithlogitsloss_mistakes[] = {
+    {.code = "bce_extra_slope",
+     .formula = "d*sigmoid(x)*(1 - sigmoid(x))",
+     .hint = "With cross-entropy this factor cancels."},
+    {.code = "bce_logits",
+     .formula = "d*(x - target)/(sigmoid(x) - target)",
+     .hint = "The sigmoid is missing: probabilities, not logits."},
+    {.code = "bce_target_missing", .formula = "d*sigmoid(x)/(sigmoid(x) - target)", .hint = "Subtract the target."},
+    {.code = "bce_denominator",
+     .formula = "d/(sigmoid(x)*(1 - sigmoid(x)))",
+     .hint = "The denominator p(1 - p) cancels against the slope of the sigmoid."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_bcewithlogitsloss)[] = {
     {
         .type = "BCEWithLogitsLoss",
+        .mistakes = bcewithlogitsloss_mistakes,
         .summary = "Binary cross-entropy of logits, entry by entry.",
         .formula = "y = p\\,t \\ln(1 + e^{-x}) + (1 - t) \\ln(1 + e^{x})",
         .derivative = "dx = g\\,\\bigl((1 - t)\\,\\sigma(x) - p\\,t\\,\\sigma(-x)\\bigr),\\quad "

@@ -43,9 +43,17 @@ static const struct nb_case cases[] = {{"\"min\": -0.7, \"max\": 1.3", "5x7", fa
                                        {"\"max\": -0.1", "33", false},
                                        {0}};
 
+static const struct nb_known clip_mistakes[] = {
+    {.code = "clip_value", .formula = "g*y", .hint = "The slope is 1 or 0, not the output."},
+    {.code = "clip_below_only", .formula = "g*(x >= min)", .hint = "The gradient ends at both bounds."},
+    {.code = "clip_above_only", .formula = "g*(x <= max)", .hint = "The gradient ends at both bounds."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_clip)[] = {
     {
         .type = "Clip",
+        .mistakes = clip_mistakes,
         .onnx = "Clip",
         .summary = "The nearest number between two bounds.",
         .formula = "y = \\min(\\max(x, a), b), \\quad a = \\text{min}, \\ b = \\text{max}",

@@ -137,9 +137,23 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known contrastiveloss_mistakes[] = {
+    {.code = "contrastive_distance_missing",
+     .formula = "where(unsqueeze(target, -1) == similar, d, d*norm(x1 - x2, dim=-1, keepdim=1))",
+     .hint = "Divide by the distance: the derivative of D is (x1 - x2)/D."},
+    {.code = "contrastive_sign",
+     .formula = "where(unsqueeze(target, -1) == similar, d, -d)",
+     .hint = "Pairs that are not similar are pushed apart: a minus."},
+    {.code = "contrastive_similar_only",
+     .formula = "where(unsqueeze(target, -1) == similar, d, 0*d)",
+     .hint = "Pairs that are not similar count, too, within the margin."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_contrastiveloss)[] = {
     {
         .type = "ContrastiveLoss",
+        .mistakes = contrastiveloss_mistakes,
         .summary = "Draws similar pairs together and pushes others apart up to the margin, for each pair.",
         .formula = "D = \\lVert x_1 - x_2 \\rVert_2;\\quad y_b = \\tfrac12 D^2 \\text{ if similar},\\ "
                    "\\tfrac12 \\max(0,\\, m - D)^2 \\text{ if not}",

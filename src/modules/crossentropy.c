@@ -128,9 +128,21 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known crossentropy_mistakes[] = {
+    {.code = "crossentropy_division_missing",
+     .formula = "d*x",
+     .hint = "The derivative of the logarithm is 1/p: the division is missing."},
+    {.code = "crossentropy_square", .formula = "d/x", .hint = "Divided by p twice."},
+    {.code = "crossentropy_logarithm",
+     .formula = "d*x*log(x)",
+     .hint = "That is the loss itself: its derivative is -t/p."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_crossentropy)[] = {
     {
         .type = "CrossEntropy",
+        .mistakes = crossentropy_mistakes,
         .summary = "Cross-entropy of probabilities with a distribution, or with a class, for each sample.",
         .formula = "y_b = -\\sum_i t_{bi} \\ln x_{bi};\\quad \\text{classes: } y_b = -\\ln x_{b\\,t_b}",
         .derivative = "dx_{bi} = -g_b\\,\\frac{t_{bi}}{x_{bi}},\\quad dt_{bi} = -g_b \\ln x_{bi}",

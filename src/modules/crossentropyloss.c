@@ -353,9 +353,32 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known crossentropyloss_mistakes[] = {
+    {.code = "crossentropy_extra_slope",
+     .formula = "d*softmax(x, channel)*(1 - softmax(x, channel))",
+     .hint = "With cross-entropy this factor cancels."},
+    {.code = "crossentropy_target_missing",
+     .formula = "where(d*g < 0, d*softmax(x, channel)/(softmax(x, channel) - 1), d) + 0*sum(target)",
+     .hint = "Subtract 1 at the right class."},
+    {.code = "crossentropy_distribution_missing",
+     .formula = "d*softmax(x, channel)/(softmax(x, channel) - target)",
+     .hint = "Subtract the target."},
+    {.code = "crossentropy_logits",
+     .formula = "d*(x - target)/(softmax(x, channel) - target)",
+     .hint = "The softmax is missing: probabilities, not logits."},
+    {.code = "crossentropy_sigmoid",
+     .formula = "d*(sigmoid(x) - target)/(softmax(x, channel) - target)",
+     .hint = "Softmax, not sigmoid: the classes exclude each other."},
+    {.code = "crossentropy_class_logits",
+     .formula = "where(d*g < 0, d*(x - 1)/(softmax(x, channel) - 1), d*x/softmax(x, channel))",
+     .hint = "The softmax is missing: probabilities, not logits."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_crossentropyloss)[] = {
     {
         .type = "CrossEntropyLoss",
+        .mistakes = crossentropyloss_mistakes,
         .onnx = "SoftmaxCrossEntropyLoss",
         .summary = "Cross-entropy of the softmax of logits with a class, or with a distribution.",
         .formula = "y_b = w_{t_b}\\bigl(\\operatorname{lse}(x_b) - x_{b\\,t_b}\\bigr);\\quad \\text{distributions: } "

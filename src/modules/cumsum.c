@@ -76,9 +76,20 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known cumsum_mistakes[] = {
+    {.code = "cumsum_forward",
+     .formula = "cumsum(g, dim)",
+     .hint = "The sum runs from the end: an entry goes into all sums after it."},
+    {.code = "cumsum_all",
+     .formula = "d*0 + sum(g, dim, keepdim=1)",
+     .hint = "An entry goes into the sums after it, not into all."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_cumsum)[] = {
     {
         .type = "CumSum",
+        .mistakes = cumsum_mistakes,
         .onnx = "CumSum",
         .summary = "Running sums along a dimension.",
         .formula = "y_i = \\sum_{j \\le i} x_j",

@@ -80,9 +80,26 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known dropout_mistakes[] = {
+    {.code = "dropout_mask_missing",
+     .formula = "g/(1 - p) + 0*mask",
+     .hint = "Use the mask of the forward.",
+     .mode = NB_TRAINING},
+    {.code = "dropout_mask_inverted",
+     .formula = "g*(1 - mask)/(1 - p)",
+     .hint = "The mask says what is kept: use it as it is.",
+     .mode = NB_TRAINING},
+    {.code = "dropout_of_value",
+     .formula = "x*mask/(1 - p)",
+     .hint = "Multiply the gradient that comes in by the mask, not the input.",
+     .mode = NB_TRAINING},
+    {0},
+};
+
 const struct nb_module NB(nb_module_dropout)[] = {
     {
         .type = "Dropout",
+        .mistakes = dropout_mistakes,
         .onnx = "Dropout",
         .summary = "In train mode drops entries with probability p and makes up for them; in eval mode the identity.",
         .formula = "y = \\frac{x\\,m}{1 - p},\\quad m \\sim \\text{Bernoulli}(1 - p);\\quad \\text{eval: } y = x",

@@ -38,9 +38,22 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known euclideanloss_mistakes[] = {
+    {.code = "euclidean_square", .formula = "d*(x - target)", .hint = "The square is to be differentiated: x - t."},
+    {.code = "euclidean_target_missing", .formula = "d*x/(x - target)", .hint = "Subtract the target."},
+    {.code = "euclidean_sign_only",
+     .formula = "d/abs(x - target)",
+     .hint = "That is the derivative of the absolute value."},
+    {.code = "euclidean_normalised",
+     .formula = "d/norm(x - target, dim=-1, keepdim=1)",
+     .hint = "That is the derivative of the distance, not of half its square."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_euclideanloss)[] = {
     {
         .type = "EuclideanLoss",
+        .mistakes = euclideanloss_mistakes,
         .summary = "Half the squared Euclidean distance to the target, for each sample.",
         .formula = "y_b = \\tfrac12 \\sum_i (t_{bi} - x_{bi})^2",
         .derivative = "dx_{bi} = g_b\\,(x_{bi} - t_{bi}),\\quad dt_{bi} = g_b\\,(t_{bi} - x_{bi})",

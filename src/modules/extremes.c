@@ -195,9 +195,20 @@ static const struct nb_case argmax_cases[] = {
     {0},
 };
 
+static const struct nb_known max_mistakes[] = {
+    {.code = "max_all", .formula = "g + 0*x", .hint = "Only the greatest entry gets the gradient."},
+    {0},
+};
+
+static const struct nb_known min_mistakes[] = {
+    {.code = "min_all", .formula = "g + 0*x", .hint = "Only the smallest entry gets the gradient."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_extremes)[] = {
     {
         .type = "Max",
+        .mistakes = max_mistakes,
         .onnx = "ReduceMax",
         .summary = "The greatest entry over dimensions.",
         .formula = "y = \\max_i x_i",
@@ -219,6 +230,7 @@ const struct nb_module NB(nb_module_extremes)[] = {
     },
     {
         .type = "Min",
+        .mistakes = min_mistakes,
         .onnx = "ReduceMin",
         .summary = "The smallest entry over dimensions.",
         .formula = "y = \\min_i x_i",

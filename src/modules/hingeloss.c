@@ -81,9 +81,20 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known hingeloss_mistakes[] = {
+    {.code = "hinge_all_classes", .formula = "-g*share*target", .hint = "Only entries within the margin count."},
+    {.code = "hinge_mask_inverted",
+     .formula = "-g*share*target - d",
+     .hint = "The mask is inverted: entries within the margin count."},
+    {.code = "hinge_sign_missing", .formula = "-d*target", .hint = "The target gives the sign."},
+    {.code = "hinge_by_input", .formula = "d*x", .hint = "The derivative holds the target, not the input."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_hingeloss)[] = {
     {
         .type = "HingeLoss",
+        .mistakes = hingeloss_mistakes,
         .summary = "What is missing to the margin on the right side, or its square, for each sample.",
         .formula = "y_b = \\sum_i \\max(0,\\, m - t_{bi} x_{bi})^p,\\quad t = \\pm 1",
         .derivative = "p = 1:\\ dx_{bi} = -g_b\\,t_{bi}\\,[t_{bi} x_{bi} < m];\\quad "

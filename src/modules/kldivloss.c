@@ -70,9 +70,21 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known kldivloss_mistakes[] = {
+    {.code = "kldiv_reciprocal",
+     .formula = "d/x",
+     .hint = "The input holds logarithms already: nothing is to be divided."},
+    {.code = "kldiv_quotient", .formula = "d/exp(x)", .hint = "The input holds logarithms already: -t, not -t/p."},
+    {.code = "kldiv_softmax",
+     .formula = "d - exp(x)*sum(d, channel, keepdim=1)",
+     .hint = "The input holds logarithms already: the softmax belongs to the module before."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_kldivloss)[] = {
     {
         .type = "KLDivLoss",
+        .mistakes = kldivloss_mistakes,
         .summary = "Terms of the Kullback-Leibler divergence of the target from log-probabilities, entry by entry.",
         .formula = "y = t\\,(\\ln t - x);\\quad \\text{log\\_target: } y = e^t (t - x)",
         .derivative = "dx = -g\\,t,\\ dt = g\\,(\\ln t + 1 - x);\\quad "

@@ -50,9 +50,20 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known l1loss_mistakes[] = {
+    {.code = "l1_square",
+     .formula = "d*abs(x - target)",
+     .hint = "That is the derivative of the square; here only the sign counts."},
+    {.code = "l1_sign_of_input",
+     .formula = "d*sign(x)*sign(x - target)",
+     .hint = "The sign of the difference, not of the input."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_l1loss)[] = {
     {
         .type = "L1Loss",
+        .mistakes = l1loss_mistakes,
         .summary = "The absolute difference to the target, entry by entry.",
         .formula = "y = |x - t|",
         .derivative = "dx = g\\,\\operatorname{sign}(x - t),\\quad dt = -dx",

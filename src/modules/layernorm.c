@@ -175,9 +175,34 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known layernorm_mistakes[] = {
+    {.code = "layernorm_constants",
+     .formula = "g*weight/(var(x, -1, keepdim=1) + eps)^0.5",
+     .hint = "Mean and variance depend on x too."},
+    {.code = "layernorm_mean_only",
+     .formula = "(g*weight - mean(g*weight, -1, keepdim=1))/(var(x, -1, keepdim=1) + eps)^0.5",
+     .hint = "The variance depends on x too."},
+    {.code = "layernorm_variance_only",
+     .formula = "(g*weight - (x - mean(x, -1, keepdim=1))*mean(g*weight*(x - mean(x, -1, keepdim=1)), -1, "
+                "keepdim=1)/(var(x, -1, keepdim=1) + eps))/(var(x, -1, keepdim=1) + eps)^0.5",
+     .hint = "The mean depends on x too."},
+    {.code = "layernorm_deviation_missing",
+     .formula = "d*(var(x, -1, keepdim=1) + eps)^0.5",
+     .hint = "The division by the standard deviation is missing."},
+    {.code = "layernorm_variance_for_deviation",
+     .formula = "d/(var(x, -1, keepdim=1) + eps)^0.5",
+     .hint = "Divide by the standard deviation, not by the variance."},
+    {.code = "layernorm_scale_by_input",
+     .of = "weight",
+     .formula = "d*0 + sum(g*x, 0)",
+     .hint = "The scale meets the normalised input, not the input."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_layernorm)[] = {
     {
         .type = "LayerNorm",
+        .mistakes = layernorm_mistakes,
         .onnx = "LayerNormalization",
         .summary = "Gives every sample mean 0 and variance 1 over its last dimensions, then a learned scale and shift.",
         .formula =

@@ -99,12 +99,21 @@ static const struct nb_case cases[] = {
     {"\"in_features\": 17, \"out_features\": 5, \"bias\": false", "7x17", false},
     {"\"out_features\": 33", "2x3x5", false},
     {"\"out_features\": 5", "33", false},
+    {"\"out_features\": 5", "7x5", false},
+    {0},
+};
+
+static const struct nb_known linear_mistakes[] = {
+    {.code = "linear_weight_transposed",
+     .formula = "linear(g, weight)",
+     .hint = "Back goes the other way: g W, not g W^T."},
     {0},
 };
 
 const struct nb_module NB(nb_module_linear)[] = {
     {
         .type = "Linear",
+        .mistakes = linear_mistakes,
         .onnx = "Gemm",
         .summary = "An affine map of the last dimension, the same for every sample.",
         .formula = "y = x W^{\\mathsf T} + b,\\quad W \\in \\mathbb R^{O \\times I}",

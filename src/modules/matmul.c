@@ -279,10 +279,19 @@ static int dot_backward(const struct nb_call *c, struct nb_error *e)
 static const struct nb_port ports[] = {{"a", NB_REAL_PORT, 0}, {"b", NB_REAL_PORT, 0}, {0}};
 
 static const struct nb_case matmul_cases[] = {
-    {NULL, "5x7 7x3", false},     {NULL, "17x33 33x5", false},  {NULL, "7 7x5", false},
-    {NULL, "5x7 7", false},       {NULL, "33 33", false},       {NULL, "3x5x7 7x2", false},
-    {NULL, "5x7 3x7x2", false},   {NULL, "3x5x7 3x7x2", false}, {NULL, "2x1x5x3 7x3x2", false},
-    {NULL, "1x5x3 7x3x2", false}, {NULL, "7 3x7x5", false},     {0},
+    {NULL, "5x7 7x3", false},
+    {NULL, "17x33 33x5", false},
+    {NULL, "7 7x5", false},
+    {NULL, "5x7 7", false},
+    {NULL, "33 33", false},
+    {NULL, "3x5x7 7x2", false},
+    {NULL, "5x7 3x7x2", false},
+    {NULL, "3x5x7 3x7x2", false},
+    {NULL, "2x1x5x3 7x3x2", false},
+    {NULL, "1x5x3 7x3x2", false},
+    {NULL, "7 3x7x5", false},
+    {NULL, "5x5 5x5", false},
+    {0},
 };
 static const struct nb_case outer_cases[] = {
     {NULL, "5 7", false}, {NULL, "3x5 3x7", false}, {NULL, "17 3x5", false}, {NULL, "3x1x5 7x2", false}, {0},
@@ -291,9 +300,19 @@ static const struct nb_case dot_cases[] = {
     {NULL, "17 17", false}, {NULL, "5x7 5x7", false}, {NULL, "5x33 33", false}, {NULL, "3x1x7 5x1", false}, {0},
 };
 
+static const struct nb_known matmul_mistakes[] = {
+    {.code = "matmul_first_transposed", .of = "a", .formula = "g @ b", .hint = "Back through the first factor: g B^T."},
+    {.code = "matmul_second_transposed",
+     .of = "b",
+     .formula = "a @ g",
+     .hint = "Back through the second factor: A^T g."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_matmul)[] = {
     {
         .type = "MatMul",
+        .mistakes = matmul_mistakes,
         .onnx = "MatMul",
         .summary = "Product of matrices; leading dimensions count them and broadcast.",
         .formula = "y = a\\,b",

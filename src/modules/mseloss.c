@@ -38,9 +38,20 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known mseloss_mistakes[] = {
+    {.code = "mse_square", .formula = "d*(x - target)", .hint = "The square is to be differentiated: 2 (x - t)."},
+    {.code = "mse_target_missing", .formula = "d*x/(x - target)", .hint = "Subtract the target."},
+    {.code = "mse_sign_only",
+     .formula = "d/abs(x - target)",
+     .hint = "That is the derivative of the absolute value: 2 (x - t)."},
+    {.code = "mse_plus", .formula = "d*(x + target)/(x - target)", .hint = "A sign: x - t."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_mseloss)[] = {
     {
         .type = "MSELoss",
+        .mistakes = mseloss_mistakes,
         .summary = "The squared difference to the target, entry by entry.",
         .formula = "y = (x - t)^2",
         .derivative = "dx = 2 g\\,(x - t),\\quad dt = 2 g\\,(t - x)",

@@ -107,9 +107,23 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known nllloss_mistakes[] = {
+    {.code = "nll_softmax",
+     .formula = "d - exp(x)*sum(d, channel, keepdim=1)",
+     .hint = "The input holds logarithms already: the softmax belongs to the module before."},
+    {.code = "nll_reciprocal",
+     .formula = "d/x",
+     .hint = "The input holds logarithms already: nothing is to be divided."},
+    {.code = "nll_exponential",
+     .formula = "d*exp(x)",
+     .hint = "The derivative is minus the weight of the class: no probability."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_nllloss)[] = {
     {
         .type = "NLLLoss",
+        .mistakes = nllloss_mistakes,
         .onnx = "NegativeLogLikelihoodLoss",
         .summary = "The negative log-probability of a class.",
         .formula = "y_b = -w_{t_b}\\,x_{b\\,t_b}",

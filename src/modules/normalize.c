@@ -147,9 +147,23 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known normalize_mistakes[] = {
+    {.code = "normalize_norm_constant",
+     .formula = "g/norm(x, p=p, dim=dim, keepdim=1)",
+     .hint = "The norm depends on x too."},
+    {.code = "normalize_plus",
+     .formula = "2*g/norm(x, p=p, dim=dim, keepdim=1) - d",
+     .hint = "A sign: what goes along the direction is taken away."},
+    {.code = "normalize_norm_missing",
+     .formula = "d*norm(x, p=p, dim=dim, keepdim=1)",
+     .hint = "The division by the norm is missing."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_normalize)[] = {
     {
         .type = "Normalize",
+        .mistakes = normalize_mistakes,
         .onnx = "LpNormalization",
         .summary = "Divides rows by their norm.",
         .formula = "y = \\frac{x}{\\max(\\lVert x \\rVert_p,\\, \\varepsilon)}",

@@ -292,6 +292,11 @@ static const struct nb_case flip_cases[] = {
     {0},
 };
 
+static const struct nb_known flip_mistakes[] = {
+    {.code = "flip_missing", .formula = "g", .hint = "Turn the gradient round, too."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_permute)[] = {
     {
         .type = "Transpose",
@@ -326,6 +331,7 @@ const struct nb_module NB(nb_module_permute)[] = {
     },
     {
         .type = "Flip",
+        .mistakes = flip_mistakes,
         .summary = "Turns the order of entries around along one or several dimensions.",
         .formula = "y_{\\ldots i \\ldots} = x_{\\ldots N-1-i \\ldots}",
         .derivative = "\\bar x_{\\ldots i \\ldots} = g_{\\ldots N-1-i \\ldots}",

@@ -131,9 +131,30 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known prelu_mistakes[] = {
+    {.code = "prelu_as_relu", .formula = "g*(x > 0)", .hint = "Below zero the slope is the weight, not 0."},
+    {.code = "prelu_sign",
+     .formula = "where(x > 0, d, -d)",
+     .hint = "Below zero the slope is the weight, with its own sign."},
+    {.code = "prelu_weight_all",
+     .of = "weight",
+     .formula = "sum(g*x)",
+     .hint = "Only negative inputs meet the weight."},
+    {.code = "prelu_weight_positive",
+     .of = "weight",
+     .formula = "sum(g*relu(x))",
+     .hint = "The weight belongs to the negative inputs."},
+    {.code = "prelu_weight_mask",
+     .of = "weight",
+     .formula = "sum(g*(x < 0))",
+     .hint = "The derivative by the weight is the input where it is negative, not 1."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_prelu)[] = {
     {
         .type = "PReLU",
+        .mistakes = prelu_mistakes,
         .onnx = "PRelu",
         .summary = "A leaky ReLU whose slope below 0 is learned.",
         .formula = "y = x \\text{ if } x > 0 \\text{ else } w x",

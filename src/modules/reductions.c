@@ -368,6 +368,31 @@ static const struct nb_case norm_cases[] = {
     {0},
 };
 
+static const struct nb_known prod_mistakes[] = {
+    {.code = "prod_whole", .formula = "d*x", .hint = "Every entry gets the product of the others: divide by itself."},
+    {.code = "prod_sum", .formula = "g + 0*x", .hint = "Every entry gets the product of the others."},
+    {0},
+};
+
+static const struct nb_known logsumexp_mistakes[] = {
+    {.code = "logsumexp_diagonal", .formula = "d*(1 - d/g)", .hint = "Its derivative is the softmax, once."},
+    {.code = "logsumexp_ones", .formula = "g + 0*x", .hint = "Its derivative is the softmax, not 1."},
+    {0},
+};
+
+static const struct nb_known var_mistakes[] = {
+    {.code = "var_mean_missing",
+     .formula = "d*x/(x - mean(x))",
+     .hint = "The mean is to be subtracted: 2 (x - mean)/n."},
+    {0},
+};
+
+static const struct nb_known norm_mistakes[] = {
+    {.code = "norm_input", .formula = "g*x", .hint = "Divide by the norm: x/y."},
+    {.code = "norm_sign", .formula = "g*sign(x)", .hint = "That is the derivative of the sum of absolute values."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_reductions)[] = {
     {
         .type = "Sum",
@@ -402,6 +427,7 @@ const struct nb_module NB(nb_module_reductions)[] = {
     },
     {
         .type = "Prod",
+        .mistakes = prod_mistakes,
         .onnx = "ReduceProd",
         .summary = "Product over dimensions.",
         .formula = "y = \\prod_i x_i",
@@ -418,6 +444,7 @@ const struct nb_module NB(nb_module_reductions)[] = {
     },
     {
         .type = "LogSumExp",
+        .mistakes = logsumexp_mistakes,
         .onnx = "ReduceLogSumExp",
         .summary = "Logarithm of the sum of exponentials over dimensions.",
         .formula = "y = m + \\ln \\sum_i e^{x_i - m},\\quad m = \\max_i x_i",
@@ -434,6 +461,7 @@ const struct nb_module NB(nb_module_reductions)[] = {
     },
     {
         .type = "Var",
+        .mistakes = var_mistakes,
         .summary = "Variance over dimensions.",
         .formula = "y = \\frac{1}{n - c} \\sum_{i=1}^n (x_i - \\mu)^2,\\quad \\mu = \\frac1n \\sum_{i=1}^n x_i",
         .derivative = "\\bar x_i = \\frac{2 g\\,(x_i - \\mu)}{n - c}",
@@ -449,6 +477,7 @@ const struct nb_module NB(nb_module_reductions)[] = {
     },
     {
         .type = "Norm",
+        .mistakes = norm_mistakes,
         .onnx = "ReduceL2",
         .summary = "The p-norm over dimensions.",
         .formula = "y = \\Bigl(\\sum_i |x_i|^p\\Bigr)^{1/p}",

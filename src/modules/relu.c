@@ -75,9 +75,48 @@ static const struct nb_kink elu_kinks[] = {{"x = 0", "alpha (no kink if alpha = 
 static const struct nb_case elu_cases[] = {
     {"\"alpha\": 1.7", "5x7", false}, {"\"alpha\": 0.7", "3x17", false}, {NULL, "33", false}, {0}};
 
+static const struct nb_known relu_mistakes[] = {
+    {.code = "relu_value", .formula = "g*y", .hint = "The slope is 1 or 0, not the output."},
+    {.code = "relu_of_gradient",
+     .formula = "relu(g)",
+     .hint = "The mask asks for the sign of the input, not of the gradient."},
+    {.code = "relu_guided",
+     .formula = "relu(g)*(x > 0)",
+     .hint = "Negative gradients pass, too, where the input is positive."},
+    {0},
+};
+
+static const struct nb_known leakyrelu_mistakes[] = {
+    {.code = "leaky_both_sides",
+     .formula = "g*where(x > 0, 1 + negative_slope, negative_slope)",
+     .hint = "The small slope belongs to the negative side alone."},
+    {.code = "leaky_as_relu", .formula = "g*(x > 0)", .hint = "Below zero the slope is negative_slope, not 0."},
+    {.code = "leaky_sign",
+     .formula = "g*where(x > 0, 1, -negative_slope)",
+     .hint = "Below zero the slope is negative_slope, with its own sign."},
+    {.code = "leaky_value",
+     .formula = "g*where(x > 0, 1, negative_slope*x)",
+     .hint = "Below zero the slope is negative_slope; the input has gone."},
+    {.code = "leaky_exchanged", .formula = "g*where(x > 0, negative_slope, 1)", .hint = "Which branch has slope 1?"},
+    {0},
+};
+
+static const struct nb_known elu_mistakes[] = {
+    {.code = "elu_at_output", .formula = "g*where(x > 0, 1, y)", .hint = "Below zero the slope is y + alpha."},
+    {.code = "elu_exchanged", .formula = "g*where(x > 0, alpha*exp(x), 1)", .hint = "Which branch has slope 1?"},
+    {.code = "elu_alpha_missing", .formula = "g*where(x > 0, 1, exp(x))", .hint = "Below zero the slope is alpha e^x."},
+    {.code = "elu_as_relu", .formula = "g*(x > 0)", .hint = "Below zero the slope is alpha e^x, not 0."},
+    {.code = "elu_exponent_missing",
+     .formula = "g*where(x > 0, 1, alpha)",
+     .hint = "Below zero the slope is alpha e^x.",
+     .same = "mask_missing"},
+    {0},
+};
+
 const struct nb_module NB(nb_module_relu)[] = {
     {
         .type = "ReLU",
+        .mistakes = relu_mistakes,
         .onnx = "Relu",
         .summary = "Rectified linear unit: the positive part.",
         .formula = "y = \\max(x, 0)",
@@ -96,6 +135,7 @@ const struct nb_module NB(nb_module_relu)[] = {
     },
     {
         .type = "LeakyReLU",
+        .mistakes = leakyrelu_mistakes,
         .onnx = "LeakyRelu",
         .summary = "ReLU that keeps a small slope below 0.",
         .formula = "y = x \\text{ if } x > 0 \\text{ else } a x, \\quad a = \\text{negative\\_slope}",
@@ -110,6 +150,7 @@ const struct nb_module NB(nb_module_relu)[] = {
     },
     {
         .type = "ELU",
+        .mistakes = elu_mistakes,
         .onnx = "Elu",
         .summary = "Exponential linear unit: bends smoothly to -alpha below 0.",
         .formula = "y = x \\text{ if } x > 0 \\text{ else } \\alpha (e^x - 1)",

@@ -60,9 +60,18 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known roll_mistakes[] = {
+    {.code = "roll_forward",
+     .formula = "roll(g, shift, dim)",
+     .hint = "Back goes the other way: move by minus the shift."},
+    {.code = "roll_missing", .formula = "g", .hint = "Move the gradient back."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_roll)[] = {
     {
         .type = "Roll",
+        .mistakes = roll_mistakes,
         .summary = "Moves the entries along a dimension; those that leave come in at the other end.",
         .formula = "y_{(i + s) \\bmod n} = x_i",
         .derivative = "\\bar x_i = g_{(i + s) \\bmod n}",

@@ -108,9 +108,107 @@ static const struct nb_arg gelu_args[] = {
 static const struct nb_case gelu_cases[] = {
     {NULL, "5x7", false}, {"\"approximate\": \"tanh\"", "3x17", false}, {NULL, "33", false}, {0}};
 
+static const struct nb_known tanh_mistakes[] = {
+    {.code = "tanh_square_missing",
+     .formula = "g*(1 - y)",
+     .hint = "The square is missing: the slope is 1 - tanh(x)^2."},
+    {.code = "tanh_at_input",
+     .formula = "g*(1 - x^2)",
+     .hint = "Differentiate at the output, not at the input: 1 - y^2."},
+    {.code = "tanh_twice", .formula = "g*(1 - tanh(y)^2)", .hint = "tanh is applied twice: y is tanh(x) already."},
+    {.code = "tanh_complement", .formula = "g*y^2", .hint = "That is what is missing to 1: the slope is 1 - y^2."},
+    {.code = "tanh_value", .formula = "g*y", .hint = "That is the function itself: its slope is 1 - y^2."},
+    {.code = "tanh_plus", .formula = "g*(1 + y^2)", .hint = "A sign: the slope is 1 - y^2."},
+    {.code = "tanh_as_sigmoid",
+     .formula = "g*y*(1 - y)",
+     .hint = "That is the slope of the sigmoid; that of tanh is 1 - y^2."},
+    {0},
+};
+
+static const struct nb_known sigmoid_mistakes[] = {
+    {.code = "sigmoid_at_input", .formula = "g*x*(1 - x)", .hint = "a(1 - a), with a the output, not the input."},
+    {.code = "sigmoid_twice",
+     .formula = "g*sigmoid(y)*(1 - sigmoid(y))",
+     .hint = "a(1 - a), with a already the output: the sigmoid is applied twice."},
+    {.code = "sigmoid_complement", .formula = "g*(1 - y)", .hint = "One factor is missing: the slope is a(1 - a)."},
+    {.code = "sigmoid_value", .formula = "g*y", .hint = "One factor is missing: the slope is a(1 - a)."},
+    {.code = "sigmoid_plus", .formula = "g*y*(1 + y)", .hint = "A sign: the slope is a(1 - a)."},
+    {.code = "sigmoid_as_tanh",
+     .formula = "g*(1 - y^2)",
+     .hint = "That is the slope of tanh; that of the sigmoid is a(1 - a)."},
+    {0},
+};
+
+static const struct nb_known silu_mistakes[] = {
+    {.code = "silu_gate_only",
+     .formula = "g*sigmoid(beta*x)",
+     .hint = "Product rule: two terms. That of the second factor is missing."},
+    {.code = "silu_slope_only",
+     .formula = "g*beta*x*sigmoid(beta*x)*(1 - sigmoid(beta*x))",
+     .hint = "Product rule: two terms. That of the first factor is missing."},
+    {.code = "silu_beta_missing",
+     .formula = "g*(sigmoid(beta*x) + x*sigmoid(beta*x)*(1 - sigmoid(beta*x)))",
+     .hint = "The chain rule brings a beta."},
+    {.code = "silu_factors",
+     .formula = "g*beta*sigmoid(beta*x)*(1 - sigmoid(beta*x))",
+     .hint = "The product of the slopes is not the slope of the product."},
+    {.code = "silu_minus",
+     .formula = "g*(sigmoid(beta*x) - beta*x*sigmoid(beta*x)*(1 - sigmoid(beta*x)))",
+     .hint = "A sign: the two terms are added."},
+    {0},
+};
+
+static const struct nb_known softplus_mistakes[] = {
+    {.code = "softplus_bump",
+     .formula = "g*sigmoid(beta*x)*(1 - sigmoid(beta*x))",
+     .hint = "Its slope is the sigmoid, not the slope of the sigmoid."},
+    {.code = "softplus_complement",
+     .formula = "g*sigmoid(-beta*x)",
+     .hint = "Its slope is the sigmoid of x, not of -x."},
+    {.code = "softplus_exponential",
+     .formula = "g*exp(beta*x)",
+     .hint = "Its slope is e^x / (1 + e^x): the division is missing."},
+    {.code = "softplus_beta_missing", .formula = "g*sigmoid(x)", .hint = "Its slope is the sigmoid of beta x."},
+    {0},
+};
+
+static const struct nb_known logsigmoid_mistakes[] = {
+    {.code = "logsigmoid_side",
+     .formula = "g*sigmoid(x)",
+     .hint = "Its slope is the sigmoid of -x, which is 1 - sigmoid(x)."},
+    {.code = "logsigmoid_bump",
+     .formula = "g*sigmoid(x)*(1 - sigmoid(x))",
+     .hint = "That is the slope of the sigmoid: divide by the sigmoid for the logarithm."},
+    {.code = "logsigmoid_reciprocal",
+     .formula = "g/sigmoid(x)",
+     .hint = "Chain rule: the slope of the sigmoid is missing."},
+    {.code = "logsigmoid_at_output", .formula = "g*(1 - y)", .hint = "y is the logarithm: the slope is 1 - e^y."},
+    {0},
+};
+
+static const struct nb_known gelu_mistakes[] = {
+    {.code = "gelu_gate_only",
+     .formula = "g*(1 + erf(x/2^0.5))/2",
+     .hint = "Product rule: two terms. That of the second factor is missing."},
+    {.code = "gelu_slope_only",
+     .formula = "g*x*exp(-x^2/2)/(2*pi)^0.5",
+     .hint = "Product rule: two terms. That of the first factor is missing."},
+    {.code = "gelu_factors",
+     .formula = "g*exp(-x^2/2)/(2*pi)^0.5",
+     .hint = "The product of the slopes is not the slope of the product."},
+    {.code = "gelu_minus",
+     .formula = "g*((1 + erf(x/2^0.5))/2 - x*exp(-x^2/2)/(2*pi)^0.5)",
+     .hint = "A sign: the two terms are added."},
+    {.code = "gelu_as_sigmoid",
+     .formula = "g*(sigmoid(1.702*x) + 1.702*x*sigmoid(1.702*x)*(1 - sigmoid(1.702*x)))",
+     .hint = "That is the slope of x sigmoid(1.702 x), another approximation."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_sigmoid)[] = {
     {
         .type = "Sigmoid",
+        .mistakes = sigmoid_mistakes,
         .onnx = "Sigmoid",
         .summary = "The logistic function, from 0 to 1.",
         .formula = "y = \\sigma(x) = \\frac{1}{1 + e^{-x}}",
@@ -125,6 +223,7 @@ const struct nb_module NB(nb_module_sigmoid)[] = {
     },
     {
         .type = "Tanh",
+        .mistakes = tanh_mistakes,
         .onnx = "Tanh",
         .summary = "The hyperbolic tangent, from -1 to 1.",
         .formula = "y = \\tanh x = 2 \\sigma(2x) - 1",
@@ -136,6 +235,7 @@ const struct nb_module NB(nb_module_sigmoid)[] = {
     },
     {
         .type = "SiLU",
+        .mistakes = silu_mistakes,
         .onnx = NULL,
         .summary = "Swish: the input times its sigmoid.",
         .formula = "y = x \\, \\sigma(\\beta x)",
@@ -152,6 +252,7 @@ const struct nb_module NB(nb_module_sigmoid)[] = {
     },
     {
         .type = "Softplus",
+        .mistakes = softplus_mistakes,
         .onnx = "Softplus",
         .summary = "A smooth ReLU.",
         .formula = "y = \\tfrac{1}{\\beta} \\ln(1 + e^{\\beta x})",
@@ -167,6 +268,7 @@ const struct nb_module NB(nb_module_sigmoid)[] = {
     },
     {
         .type = "LogSigmoid",
+        .mistakes = logsigmoid_mistakes,
         .onnx = NULL,
         .summary = "The logarithm of the logistic function.",
         .formula = "y = \\ln \\sigma(x) = -\\ln(1 + e^{-x})",
@@ -179,6 +281,7 @@ const struct nb_module NB(nb_module_sigmoid)[] = {
     },
     {
         .type = "GELU",
+        .mistakes = gelu_mistakes,
         .onnx = "Gelu",
         .summary = "Gaussian error linear unit: the input times the normal distribution below it.",
         .formula = "y = x \\, \\Phi(x); \\quad \\text{tanh: } y = \\tfrac{x}{2} (1 + \\tanh u), "

@@ -252,9 +252,59 @@ static const struct nb_case cases[] = {
     {0},
 };
 
+static const struct nb_known softmax_mistakes[] = {
+    {.code = "softmax_diagonal",
+     .formula = "g*y*(1 - y)",
+     .hint = "Every output depends on every input of the row: the diagonal alone is not enough."},
+    {.code = "softmax_value",
+     .formula = "g*y",
+     .hint = "Every output depends on every input of the row: p (g - sum(g p))."},
+    {.code = "softmax_mean",
+     .formula = "y*(g - mean(g*y, dim, keepdim=1))",
+     .hint = "The sum over the row, not the mean."},
+    {.code = "softmax_plus", .formula = "y*(g + sum(g*y, dim, keepdim=1))", .hint = "A sign: p (g - sum(g p))."},
+    {.code = "softmax_factor_missing",
+     .formula = "g - sum(g*y, dim, keepdim=1)",
+     .hint = "The factor p in front is missing."},
+    {.code = "softmax_sum_of_g",
+     .formula = "y*(g - sum(g, dim, keepdim=1))",
+     .hint = "The sum is over g p, not over g."},
+    {.code = "softmax_axis",
+     .formula = "y*(g - sum(g*y, 0, keepdim=1))",
+     .hint = "The sum runs along the dimension of the softmax."},
+    {.code = "softmax_whole",
+     .formula = "y*(g - sum(g*y))",
+     .hint = "The sum runs along each row, not over the whole tensor."},
+    {0},
+};
+
+static const struct nb_known logsoftmax_mistakes[] = {
+    {.code = "logsoftmax_one",
+     .formula = "g - exp(y)",
+     .hint = "The softmax is multiplied by the sum of g over the row."},
+    {.code = "logsoftmax_as_softmax",
+     .formula = "exp(y)*(g - sum(g*exp(y), dim, keepdim=1))",
+     .hint = "That is the derivative of the softmax: with the logarithm it is g - p sum(g)."},
+    {.code = "logsoftmax_mean",
+     .formula = "g - exp(y)*mean(g, dim, keepdim=1)",
+     .hint = "The sum over the row, not the mean."},
+    {.code = "logsoftmax_at_output",
+     .formula = "g - y*sum(g, dim, keepdim=1)",
+     .hint = "y is the logarithm: the softmax is e^y."},
+    {.code = "logsoftmax_diagonal",
+     .formula = "g*(1 - exp(y))",
+     .hint = "Every output depends on every input of the row."},
+    {.code = "logsoftmax_plus", .formula = "g + exp(y)*sum(g, dim, keepdim=1)", .hint = "A sign: g - p sum(g)."},
+    {.code = "logsoftmax_axis",
+     .formula = "g - exp(y)*sum(g, 0, keepdim=1)",
+     .hint = "The sum runs along the dimension of the softmax."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_softmax)[] = {
     {
         .type = "Softmax",
+        .mistakes = softmax_mistakes,
         .onnx = "Softmax",
         .summary = "Exponentials divided by their sum along a dimension: probabilities from logits.",
         .formula = "y_i = \\frac{e^{x_i - m}}{\\sum_j e^{x_j - m}},\\quad m = \\max_j x_j",
@@ -273,6 +323,7 @@ const struct nb_module NB(nb_module_softmax)[] = {
     },
     {
         .type = "LogSoftmax",
+        .mistakes = logsoftmax_mistakes,
         .onnx = "LogSoftmax",
         .summary = "The logarithm of Softmax, without its underflow.",
         .formula = "y_i = x_i - m - \\ln \\sum_j e^{x_j - m},\\quad m = \\max_j x_j",

@@ -45,9 +45,24 @@ static const struct nb_kink kinks[] = {{"condition = 0 (a jump)", "0 for the con
 static const struct nb_case cases[] = {
     {NULL, "5x7b 5x7 5x7", false}, {NULL, "7b 5x7 5x1", false}, {NULL, "5x1b 1 17", false}, {0}};
 
+static const struct nb_known where_mistakes[] = {
+    {.code = "where_unmasked", .of = "input", .formula = "g + 0*input", .hint = "Only where this branch was taken."},
+    {.code = "where_exchanged",
+     .of = "input",
+     .formula = "g*(1 - (condition != 0)) + 0*input",
+     .hint = "The branches are exchanged."},
+    {.code = "where_unmasked", .of = "other", .formula = "g + 0*other", .hint = "Only where this branch was taken."},
+    {.code = "where_exchanged",
+     .of = "other",
+     .formula = "g*(condition != 0) + 0*other",
+     .hint = "The branches are exchanged."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_where)[] = {
     {
         .type = "Where",
+        .mistakes = where_mistakes,
         .onnx = "Where",
         .summary = "input where the condition is not 0, else other.",
         .formula = "y = a \\text{ if } p \\ne 0 \\text{ else } b",

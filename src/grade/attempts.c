@@ -1,0 +1,269 @@
+/* attempts - which mistakes can be made in a graph, in the order of likelihood, and the making of one. */
+#include "grade/attempt.h"
+#include "grade/plant.h"
+#include <math.h>
+#include <string.h>
+
+enum { MOST_ATTEMPTS = 1000, MOST_SINGLES = 8 };
+
+static const struct nb_op *op_of(const struct nb_clinic *c, int back)
+{
+    int op = c->p->plan.back[back].op;
+    return op < 0 ? NULL : &c->p->plan.net.ops.v[op];
+}
+
+/* ---- the list ------------------------------------------------------------------------------------------------------
+ */
+
+static int add(struct nb_clinic *c, struct nb_attempt a, struct nb_error *e)
+{
+    if (!a.n || c->nattempts >= MOST_ATTEMPTS)
+        return 0;
+    if (nb_grow(c->arena, &c->attempts, c->nattempts, &c->cap, sizeof *c->attempts, e))
+        return -1;
+    a.code = a.known ? a.known->code : a.kind->code;
+    a.hint = a.known ? a.known->hint : a.kind->hint;
+    for (int i = 1; i < a.n; i++)
+        a.many |= strcmp(op_of(c, a.back[i])->node, op_of(c, a.back[0])->node) != 0;
+    c->attempts[c->nattempts++] = a;
+    return 0;
+}
+
+/* Operations that come from the same place of the text, or (place false) are of the same module. */
+static bool together(const struct nb_clinic *c, int a, int b, bool place)
+{
+    const struct nb_op *x = op_of(c, a), *y = op_of(c, b);
+    return x && y && x->module == y->module && (!place || !strcmp(x->place, y->place));
+}
+
+/* Those from `first` on that are together with it and of which `has` is true; NULL: error. */
+typedef bool nb_has(const struct nb_clinic *c, int back, const void *what);
+
+static int gather(struct nb_clinic *c, int first, bool place, nb_has *has, const void *what, struct nb_attempt *a,
+                  struct nb_error *e)
+{
+    a->n = 0;
+    if (!(a->back = nb_small(c->arena, (size_t)c->p->plan.nback, sizeof *a->back, e)))
+        return -1;
+    for (int b = first; b < c->p->plan.nback; b++)
+        if (together(c, first, b, place) && has(c, b, what))
+            a->back[a->n++] = b;
+    return 0;
+}
+
+static bool begins(const struct nb_clinic *c, int back, bool place)
+{
+    for (int b = 0; b < back; b++)
+        if (together(c, b, back, place))
+            return false;
+    return op_of(c, back) != NULL;
+}
+
+static bool has_known(const struct nb_clinic *c, int back, const void *what)
+{
+    return nb_plant_has(what, op_of(c, back), &c->p->plan.back[back], c->s.train);
+}
+
+static bool has_kind(const struct nb_clinic *c, int back, const void *what)
+{
+    const struct nb_slip_kind *kind = what;
+    struct nb_slip s = {.plan = &c->p->plan, .back = &c->p->plan.back[back], .batch = c->batch};
+    return kind->applies(&s, op_of(c, back));
+}
+
+/* At one place, then at each of its operations alone, or at all operations of the module. */
+static int add_groups(struct nb_clinic *c, int first, bool place, struct nb_attempt a, nb_has *has, const void *what,
+                      struct nb_error *e)
+{
+    if (gather(c, first, place, has, what, &a, e))
+        return -1;
+    bool several = false; /* places */
+    for (int i = 1; i < a.n; i++)
+        several |= !together(c, a.back[0], a.back[i], true);
+    if (!place && !several)
+        return 0;
+    if (add(c, a, e))
+        return -1;
+    for (int i = 0; place && a.n > 1 && a.n <= MOST_SINGLES && i < a.n; i++) {
+        struct nb_attempt one = a;
+        one.n = 1;
+        one.back = a.back + i;
+        if (add(c, one, e))
+            return -1;
+    }
+    return 0;
+}
+
+static int list_known(struct nb_clinic *c, bool place, struct nb_error *e)
+{
+    for (int b = 0; b < c->p->plan.nback; b++) {
+        if (!begins(c, b, place))
+            continue;
+        for (const struct nb_known *k = nb_op_module(op_of(c, b), NB_F64)->mistakes; k && k->code; k++)
+            if (add_groups(c, b, place, (struct nb_attempt){.known = k}, has_known, k, e))
+                return -1;
+    }
+    return 0;
+}
+
+static int list_kinds(struct nb_clinic *c, const struct nb_slip_kind *kinds, bool place, struct nb_error *e)
+{
+    for (const struct nb_slip_kind *k = kinds; k->name; k++)
+        for (int b = 0; b < c->p->plan.nback; b++)
+            if (begins(c, b, place) && add_groups(c, b, place, (struct nb_attempt){.kind = k}, has_kind, k, e))
+                return -1;
+    return 0;
+}
+
+static bool uses(const struct nb_clinic *c, int back, int value)
+{
+    const struct nb_op *op = op_of(c, back);
+    for (int i = 0; op && i < op->nw; i++)
+        if (op->w[i] == value && c->p->plan.back[back].w[i] != NB_NO_FLOW)
+            return true;
+    return false;
+}
+
+/* A learned tensor that is used several times: all uses but the first, all but the last (backwards: the other way). */
+static int list_uses(struct nb_clinic *c, int value, struct nb_error *e)
+{
+    struct nb_attempt first = {.kind = &nb_only_first}, last = {.kind = &nb_only_last};
+    int n = 0, *back = nb_small(c->arena, (size_t)c->p->plan.nback + 1, sizeof *back, e);
+    if (!back)
+        return -1;
+    for (int b = 0; b < c->p->plan.nback; b++)
+        if (uses(c, b, value))
+            back[n++] = b;
+    first.n = last.n = n > 1 ? n - 1 : 0;
+    first.back = back;
+    last.back = back + 1;
+    return add(c, first, e) || add(c, last, e) ? -1 : 0;
+}
+
+int nb_attempts_list(struct nb_clinic *c, struct nb_error *e)
+{
+    const struct nb_net *net = &c->p->plan.net;
+    c->listed = true;
+    if (list_known(c, true, e) || list_known(c, false, e))
+        return -1;
+    for (size_t l = 0; l < net->learned.n; l++)
+        if (net->learned.v[l].tie < 0 && list_uses(c, net->learned.v[l].value, e))
+            return -1;
+    return list_kinds(c, nb_slips, true, e) || list_kinds(c, nb_generic, true, e) || list_kinds(c, nb_slips, false, e)
+               ? -1
+               : 0;
+}
+
+/* ---- the making ----------------------------------------------------------------------------------------------------
+ */
+
+struct making {
+    struct nb_clinic *c;
+    const struct nb_attempt *a;
+    struct nb_slip slip;
+    struct nb_arena scratch;
+    int made;
+};
+
+static int right(const struct nb_op *op, const struct nb_call *c, struct nb_error *e)
+{
+    return nb_op_module(op, NB_F64)->backward(c, e);
+}
+
+static const struct nb_back *planted_at(const struct making *m, const struct nb_op *op)
+{
+    for (int i = 0; i < m->a->n; i++)
+        if (op_of(m->c, m->a->back[i]) == op)
+            return &m->c->p->plan.back[m->a->back[i]];
+    return NULL;
+}
+
+static int instead(void *context, const struct nb_op *op, const struct nb_call *call, struct nb_error *e)
+{
+    struct making *m = context;
+    const struct nb_back *b = planted_at(m, op);
+    if (!b)
+        return right(op, call, e);
+    if (m->a->known) {
+        int done = right(op, call, e) ? -1 : nb_plant(m->a->known, op, call, &m->scratch, e);
+        m->made += done > 0;
+        return done < 0 ? -1 : 0;
+    }
+    m->slip.back = b;
+    m->slip.none = false;
+    if (m->a->kind->backward(&m->slip, op, call, e))
+        return -1;
+    m->made += !m->slip.none;
+    return 0;
+}
+
+static size_t largest(const struct nb_plan *p)
+{
+    size_t most = 0;
+    for (int b = 0; b < p->nback; b++) {
+        const struct nb_op *op = p->back[b].op < 0 ? NULL : &p->net.ops.v[p->back[b].op];
+        size_t n = 0;
+        for (int i = 0; op && i < op->nout; i++)
+            n += (size_t)nb_count(&p->net.values.v[op->out[i]].shape);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static int keep_prints(struct nb_clinic *c, struct nb_attempt *a, struct nb_error *e)
+{
+    const struct nb_wants *w = &c->p->plan.wants;
+    if (!(a->print = nb_small(c->arena, (size_t)w->nwrt + 1, sizeof *a->print, e)))
+        return -1;
+    for (int i = 0; i < w->nwrt; i++) {
+        size_t n = (size_t)nb_count(&c->p->plan.net.values.v[w->wrt[i]].shape);
+        const double *g = c->s.grad[w->wrt[i]];
+        if (!(a->print[i] = nb_small(c->arena, NB_PRINTS, sizeof(double), e)))
+            return -1;
+        for (size_t k = 0; k < nb_print_count(n); k++)
+            a->print[i][k] = g ? g[nb_print_at(n, k)] : 0;
+    }
+    return 0;
+}
+
+int nb_attempt_make(struct nb_clinic *c, struct nb_attempt *a, struct nb_error *e)
+{
+    struct making m = {.c = c, .a = a, .slip = {.plan = &c->p->plan, .kind = a->kind, .batch = c->batch}};
+    m.slip.loss = c->p->loss >= 0;
+    nb_arena_init(&m.scratch, c->arena->cap);
+    m.slip.gout = nb_small(&m.scratch, (size_t)c->p->plan.widest + 1, sizeof *m.slip.gout, e);
+    m.slip.room = nb_alloc(&m.scratch, largest(&c->p->plan), sizeof *m.slip.room, e);
+    c->s.instead = instead;
+    c->s.context = &m;
+    int bad = m.slip.gout && m.slip.room ? nb_session_backward(&c->s, c->cotangent, e) : -1;
+    c->s.instead = NULL;
+    nb_arena_done(&m.scratch);
+    c->spent += 3 * c->p->plan.cost + 1e5;
+    a->none = !m.made;
+    if (!bad && !a->tried && !a->none)
+        bad = keep_prints(c, a, e);
+    a->tried = true;
+    return bad;
+}
+
+/* ---- in words -------------------------------------------------------------------------------------------------------
+ */
+
+const char *nb_attempt_node(const struct nb_clinic *c, const struct nb_attempt *a)
+{
+    return op_of(c, a->back[0])->node;
+}
+
+const char *nb_attempt_text(struct nb_clinic *c, const struct nb_attempt *a, struct nb_error *e)
+{
+    const struct nb_op *op = op_of(c, a->back[0]);
+    const char *type = nb_op_module(op, NB_F64)->type;
+    const char *where = a->many ? nb_sprintf(c->arena, e, "all %d %s", a->n, type)
+                                : nb_sprintf(c->arena, e, "%s at node %s", type, op->node);
+    if (!where)
+        return NULL;
+    if (a->known)
+        return nb_sprintf(c->arena, e, "every entry is what comes out with %s in place of the derivative of %s",
+                          a->known->formula, where);
+    return nb_sprintf(c->arena, e, "every entry is what comes out with this mistake in %s: %s", where, a->kind->name);
+}

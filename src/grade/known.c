@@ -1,0 +1,72 @@
+/* known - the mistakes of modules, each made at the same point inside the whole graph. */
+#include "grade/attempt.h"
+#include <string.h>
+
+#define MOST_WORK 5e9 /* floating-point operations for one point: about a second of one core */
+
+static int wrt_of(const struct nb_exam *x)
+{
+    const struct nb_planned *p = x->c->p;
+    for (int i = 0; i < p->plan.wants.nwrt; i++)
+        if (!strcmp(p->wrt_name[i], x->s->name))
+            return i;
+    return -1;
+}
+
+static bool prints_fit(const struct nb_exam *x, const double *print)
+{
+    for (size_t k = 0; k < nb_print_count(x->n); k++) {
+        size_t i = nb_print_at(x->n, k);
+        if (!nb_alike(x, i, x->got[i], print[k], 1))
+            return false;
+    }
+    return true;
+}
+
+/* At this point the mistake makes a difference. */
+static bool differs(const struct nb_exam *x, const double *gradient)
+{
+    for (size_t i = 0; i < x->n; i++)
+        if (!nb_alike(x, i, gradient[i], x->s->truth[i], 1))
+            return true;
+    return false;
+}
+
+static int fits(struct nb_exam *x, struct nb_attempt *a, int wrt, struct nb_error *e)
+{
+    struct nb_clinic *c = x->c;
+    if (!a->tried && nb_attempt_make(c, a, e))
+        return -1;
+    if (a->none || !prints_fit(x, a->print[wrt]))
+        return 0;
+    if (nb_attempt_make(c, a, e))
+        return -1;
+    const double *gradient = c->s.grad[c->p->plan.wants.wrt[wrt]];
+    return gradient && nb_all_alike(x, gradient, 1) && differs(x, gradient);
+}
+
+static int tell(struct nb_exam *x, const struct nb_attempt *a, struct nb_error *e)
+{
+    if (nb_show_node(x, nb_attempt_node(x->c, a), e) || nb_show_text(x, "node", x->d->node, e) ||
+        nb_show_whole(x, "matched", (int64_t)x->n, e) || nb_show_whole(x, "of", (int64_t)x->n, e) ||
+        (a->known && nb_show_text(x, "formula", a->known->formula, e)))
+        return -1;
+    return nb_tell(x, a->code, true, nb_attempt_text(x->c, a, e), a->hint);
+}
+
+int nb_test_known(struct nb_exam *x, struct nb_error *e)
+{
+    struct nb_clinic *c = x->c;
+    int wrt = wrt_of(x), found = 0;
+    if (wrt < 0 || !x->n || (!c->listed && nb_attempts_list(c, e)))
+        return wrt < 0 || !x->n ? 0 : -1;
+    for (size_t i = 0; i < c->nattempts && !found; i++) {
+        struct nb_attempt *a = &c->attempts[i];
+        if (!a->tried && c->spent > MOST_WORK)
+            continue;
+        found = fits(x, a, wrt, e);
+        if (found > 0)
+            return tell(x, a, e);
+    }
+    return found;
+}
