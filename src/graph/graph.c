@@ -247,6 +247,19 @@ enum nb_dtype nb_graph_dtype(const struct nb_graph *g)
     return g->net.dtype;
 }
 
+const char *nb_graph_only_input(const struct nb_graph *g)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < g->net.inputs.n; i++) {
+        if (!g->net.inputs.v[i].declared)
+            continue;
+        if (name)
+            return NULL;
+        name = g->net.inputs.v[i].name;
+    }
+    return name;
+}
+
 /* ---- answers
  * --------------------------------------------------------------------------------------------------------------------
  */

@@ -23,6 +23,7 @@ void nb_graph_unref(struct nb_graph *g);
 const char *nb_graph_text(const struct nb_graph *g); /* the description, compact JSON, keys in order */
 const struct nb_tensors *nb_graph_parameters(const struct nb_graph *g); /* learned tensors and buffers, by full name */
 enum nb_dtype nb_graph_dtype(const struct nb_graph *g);
+const char *nb_graph_only_input(const struct nb_graph *g); /* its name; NULL: there are more, or none */
 /* What GET shows besides the text: inputs, outputs, every node's shape in symbols, learned tensors, losses. New
  * reference. */
 json_t *nb_graph_describe(const struct nb_graph *g, struct nb_error *e);

@@ -1,11 +1,9 @@
 /* compute.c - forward, backward and loss, of a stored graph or of one in the body. */
 #include "http/handlers.h"
+#include "http/tensorfile.h"
 #include "nabla/limits.h"
-#include "wire/safetensors.h"
 #include <math.h>
 #include <string.h>
-
-static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NB_SAFETENSORS_TOO, NULL};
 
 struct verb {
     enum nb_verb verb;
@@ -59,7 +57,7 @@ static int reply_json(struct nb_request *rq, const struct verb *v, const struct 
     return nb_reply_written(rp, &w);
 }
 
-/* ---- safetensors --------------------------------------------------------------------------------------------------
+/* ---- files --------------------------------------------------------------------------------------------------
  */
 
 static int add_gradients(struct nb_request *rq, const struct nb_result *r, struct nb_tensors *all, struct nb_error *e)
@@ -81,7 +79,7 @@ static char *joined(struct nb_request *rq, const struct nb_strings_list *l, stru
     return nb_putn(&t, "", 1, e) ? NULL : t.v;
 }
 
-/* Key and value pairs of __metadata__. Returns how many, or -1. */
+/* What a file says beside its tensors. Returns how many, or -1. */
 static int facts_of(struct nb_request *rq, const struct nb_asked *ask, const struct nb_result *r,
                     struct nb_fact facts[5], struct nb_error *e)
 {
@@ -100,22 +98,19 @@ static int facts_of(struct nb_request *rq, const struct nb_asked *ask, const str
     return e->code ? -1 : n;
 }
 
-static int reply_safetensors(struct nb_request *rq, const struct verb *v, const struct nb_asked *ask,
-                             const struct nb_result *r, struct nb_reply *rp, struct nb_error *e)
+static int reply_file(struct nb_request *rq, const struct verb *v, int type, const struct nb_asked *ask,
+                      const struct nb_result *r, struct nb_reply *rp, struct nb_error *e)
 {
     struct nb_tensors all = {0};
     struct nb_fact facts[5];
-    void *bytes;
     if (v->verb != NB_LOSS || ask->check.run.outputs_given)
         for (size_t i = 0; i < r->outputs.n; i++)
             if (nb_tensors_add(rq->arena, &all, r->outputs.v[i].name, r->outputs.v[i].t, e))
                 return -1;
     int n = facts_of(rq, ask, r, facts, e);
-    if (n < 0 || add_gradients(rq, r, &all, e) ||
-        nb_safetensors_write(&all, facts, (size_t)n, rq->arena, &bytes, &rp->size, e))
+    if (n < 0 || add_gradients(rq, r, &all, e))
         return -1;
-    rp->body = bytes;
-    return 0;
+    return nb_tensorfile_reply(rq, type, &all, facts, (size_t)n, rp, e);
 }
 
 /* ---- the handlers --------------------------------------------------------------------------------------------------
@@ -125,13 +120,10 @@ static int compute(struct nb_request *rq, struct nb_reply *rp, const struct verb
                    struct nb_error *e)
 {
     struct nb_result r = {0};
-    int type = nb_accept(rq, types, e);
+    int type = nb_accept(rq, nb_tensor_types, e);
     if (type < 0 || v->run(ask->g, &ask->check.run, rq->arena, &r, e))
         return -1;
-    if (type == 0)
-        return reply_json(rq, v, ask, &r, rp, e);
-    rp->type = types[type];
-    return reply_safetensors(rq, v, ask, &r, rp, e);
+    return type ? reply_file(rq, v, type, ask, &r, rp, e) : reply_json(rq, v, ask, &r, rp, e);
 }
 
 /* A polling thread takes a graph only if it is in memory. */

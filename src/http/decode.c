@@ -1,13 +1,14 @@
-/* decode.c - the rows of a request's body, and the two formats bodies come in. */
+/* decode.c - the rows of a request's body, and the formats bodies come in. */
 #include "http/decode.h"
 #include "http/fields.h"
 #include "http/grading.h"
 #include "http/replay.h"
 #include "http/reply.h"
+#include "http/handlers.h"
+#include "http/tensorfile.h"
 #include "http/terms.h"
 #include "nabla/limits.h"
 #include "wire/lift.h"
-#include "wire/safetensors.h"
 #include <stdatomic.h>
 #include <string.h>
 
@@ -266,7 +267,7 @@ int nb_decode_terms(json_t *terms, struct nb_asked *ask, struct nb_arena *a, str
     return nb_fields_read(rows, NB_TERMS, terms, ask, a, e);
 }
 
-/* ---- safetensors ---------------------------------------------------------------------------------------------------
+/* ---- files ---------------------------------------------------------------------------------------------------
  */
 
 /* Which list a tensor of this name belongs to; *name moves behind the prefix. NULL: this request has no such thing. */
@@ -357,13 +358,16 @@ static bool among(const char *name, const char *const *names)
     return *names;
 }
 
-static json_t *options_from(const struct nb_request *rq)
+/* but: what is no option */
+static json_t *options_from(const struct nb_request *rq, const char *but)
 {
     static const char *const lists[] = {"outputs", "wrt", NULL}, *const plain[] = {"order", "rho",      "r_max",
                                                                                    "power", "jacobian", NULL};
     json_t *options = json_object();
     for (size_t i = 0; i < rq->nquery; i++) {
         const char *name = rq->query[i].name, *value = rq->query[i].value;
+        if (but && !strcmp(name, but))
+            continue;
         json_object_set_new(options, name,
                             among(name, lists)     ? list_from(value)
                             : among(name, plain)   ? plain_from(value)
@@ -373,26 +377,43 @@ static json_t *options_from(const struct nb_request *rq)
     return options;
 }
 
-static int read_safetensors(struct nb_request *rq, unsigned verb, struct nb_asked *ask, struct nb_error *e)
+/* A tensor without a name is the only one there can be. */
+static int name_it(struct nb_request *rq, unsigned verb, struct nb_named *x, struct nb_error *e)
+{
+    const struct nb_graph *g = nb_stored_graph(rq, NULL, e);
+    const struct nb_tensors *parameters = g ? nb_graph_parameters(g) : NULL;
+    if (!g)
+        return -1;
+    if (verb != NB_PARAMETERS)
+        x->name = nb_graph_only_input(g);
+    else
+        x->name = parameters->n == 1 ? parameters->v[0].name : NULL;
+    if (x->name)
+        return 0;
+    nb_fail(e, NB_E_bad_parameter, "the graph has not just one %s: which is this? tensor=NAME in the query says it",
+            verb == NB_PARAMETERS ? "learned tensor" : "input");
+    return nb_at(e, "tensor");
+}
+
+static int read_file(struct nb_request *rq, unsigned verb, int type, struct nb_asked *ask, struct nb_error *e)
 {
     struct nb_tensors all = {0};
-    json_t *options = options_from(rq);
+    json_t *options = options_from(rq, nb_tensorfile_nameless(type) ? "tensor" : NULL);
     if (nb_keep_json(rq, options, e))
         return -1;
     if (nb_fields_read(query_rows, verb, options, ask, rq->arena, e) || nb_terms_settle(ask, e)) {
         e->code = NB_E_bad_parameter;
         return -1;
     }
-    if (nb_safetensors_read(rq->body, rq->body_size, rq->arena, &all, e))
+    if (nb_tensorfile_read(rq, type, &all, e) || (all.n == 1 && !*all.v[0].name && name_it(rq, verb, &all.v[0], e)))
         return -1;
     return sort_tensors(rq, verb, &all, ask, e);
 }
 
 struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error *e)
 {
-    static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NB_SAFETENSORS_TOO, NULL}, *const json[] = {NB_JSON,
-                                                                                                             NULL};
-    int type = nb_content(rq, verb & (NB_HERE | MAKE) ? json : types, e);
+    static const char *const json[] = {NB_JSON, NULL};
+    int type = nb_content(rq, verb & (NB_HERE | MAKE) ? json : nb_tensor_types, e);
     if (type < 0)
         return NULL;
     struct nb_asked *ask = nb_small(rq->arena, 1, sizeof *ask, e);
@@ -400,6 +421,6 @@ struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error
         return NULL;
     *ask = (struct nb_asked){.check = {.run.seed = nb_request_seed(rq), .watch = rq->watch},
                              .grading = nb_grading_default};
-    int r = type ? read_safetensors(rq, verb, ask, e) : read_json(rq, verb, ask, e);
+    int r = type ? read_file(rq, verb, type, ask, e) : read_json(rq, verb, ask, e);
     return r ? NULL : ask;
 }

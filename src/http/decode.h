@@ -1,4 +1,4 @@
-/* decode.h - from the body of a request to what is asked of a graph. JSON and safetensors come out the same. */
+/* decode.h - from the body of a request to what is asked of a graph. All formats come out the same. */
 #ifndef NABLA_DECODE_H
 #define NABLA_DECODE_H
 #include "grade/grade.h"

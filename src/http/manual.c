@@ -110,7 +110,7 @@ static const char head[] =
     ".B nablad\n"
     "keeps graphs of neural\\-network modules and answers four questions about them: what is the output, what is the\n"
     "gradient, what is the loss, and is this gradient right.\n"
-    "Graphs are written in JSON; tensors travel as JSON or safetensors.\n"
+    "Graphs are written in JSON; tensors travel as JSON, safetensors, npz or npy.\n"
     ".PP\n"
     "It serves in the foreground until it gets a signal.\n"
     "By default it listens on 127.0.0.1 and answers to the names of this machine only, and to everybody.\n"

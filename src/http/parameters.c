@@ -1,18 +1,14 @@
 /* parameters.c - the learned tensors of a stored graph: take them, set all, set some. */
 #include "http/handlers.h"
-#include "wire/safetensors.h"
+#include "http/tensorfile.h"
 #include <inttypes.h>
 
-static int reply_file(struct nb_request *rq, struct nb_reply *rp, const struct nb_tensors *l,
+static int reply_file(struct nb_request *rq, struct nb_reply *rp, int type, const struct nb_tensors *l,
                       const struct nb_entry *info, struct nb_error *e)
 {
-    void *bytes;
     const struct nb_fact facts[] = {{"graph", info->name, false},
                                     {"revision", nb_sprintf(rq->arena, e, "%" PRId64, info->revision), true}};
-    if (e->code || nb_safetensors_write(l, facts, 2, rq->arena, &bytes, &rp->size, e))
-        return -1;
-    rp->body = bytes;
-    return 0;
+    return e->code ? -1 : nb_tensorfile_reply(rq, type, l, facts, 2, rp, e);
 }
 
 static int reply_json(struct nb_request *rq, struct nb_reply *rp, const struct nb_tensors *l,
@@ -28,16 +24,15 @@ static int reply_json(struct nb_request *rq, struct nb_reply *rp, const struct n
 
 int nb_op_getParameters(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
-    static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NB_SAFETENSORS_TOO, NULL};
     struct nb_entry info;
-    int type = nb_accept(rq, types, e);
+    int type = nb_accept(rq, nb_tensor_types, e);
     struct nb_graph *g = type < 0 ? NULL : nb_stored_graph(rq, &info, e);
     if (!g)
         return -1;
-    rp->type = types[type];
     rp->vary = true;
     rp->etag = nb_etag(rq, &info, e);
-    return (type ? reply_file : reply_json)(rq, rp, nb_graph_parameters(g), &info, e);
+    const struct nb_tensors *l = nb_graph_parameters(g);
+    return type ? reply_file(rq, rp, type, l, &info, e) : reply_json(rq, rp, l, &info, e);
 }
 
 static int set(struct nb_request *rq, struct nb_reply *rp, bool all, struct nb_error *e)

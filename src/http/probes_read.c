@@ -1,10 +1,10 @@
 /* probes_read.c - the function that is to be probed, and its answers. */
 #include "http/fields.h"
 #include "http/probes.h"
+#include "http/tensorfile.h"
 #include "http/terms.h"
 #include "nabla/limits.h"
 #include "wire/lift.h"
-#include "wire/safetensors.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -421,20 +421,20 @@ static int sort_one(const struct nb_named *x, struct nb_probes_answered *to, str
     return nb_tensors_add(a, list, name, x->t, e);
 }
 
-static int read_safetensors(struct nb_request *rq, struct nb_probes_answered *to, struct nb_error *e)
+static int read_file(struct nb_request *rq, int type, struct nb_probes_answered *to, struct nb_error *e)
 {
-    static const char *const names[] = {"round", NULL};
+    static const char *const names[] = {"round", NULL}, *const nameless[] = {"round", "tensor", NULL};
     struct nb_tensors all = {0};
     const char *round = nb_query(rq, "round");
     char *end;
-    if (nb_query_only(rq, names, e))
+    if (nb_query_only(rq, nb_tensorfile_nameless(type) ? nameless : names, e))
         return -1;
     to->round = round ? strtoll(round, &end, 10) : 0;
     if (!round || end == round || *end)
         return nb_fail(e, NB_E_bad_parameter, "with a binary body the number of the round stands in the query"),
                nb_at(e, "round");
     if (!(to->gradients = nb_zalloc(rq->arena, NB_MOST_POINTS + 1, sizeof *to->gradients, e)) ||
-        nb_safetensors_read(rq->body, rq->body_size, rq->arena, &all, e))
+        nb_tensorfile_read(rq, type, &all, e))
         return -1;
     for (size_t i = 0; i < all.n; i++)
         if (sort_one(&all.v[i], to, rq->arena, e))
@@ -444,10 +444,9 @@ static int read_safetensors(struct nb_request *rq, struct nb_probes_answered *to
 
 struct nb_probes_answered *nb_answers_read(struct nb_request *rq, struct nb_error *e)
 {
-    static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NB_SAFETENSORS_TOO, NULL};
-    int type = nb_content(rq, types, e);
+    int type = nb_content(rq, nb_tensor_types, e);
     struct nb_probes_answered *to = type < 0 ? NULL : nb_zalloc(rq->arena, 1, sizeof *to, e);
-    if (!to || (type ? read_safetensors(rq, to, e) : read_json(rq, to, e)))
+    if (!to || (type ? read_file(rq, type, to, e) : read_json(rq, to, e)))
         return NULL;
     return to;
 }

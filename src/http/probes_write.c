@@ -1,11 +1,10 @@
 /* probes_write.c - the questions of a round, as edits of bases or as whole points, in JSON or as tensors; the end. */
 #include "http/probes.h"
+#include "http/tensorfile.h"
 #include "http/verdicts.h"
-#include "wire/safetensors.h"
 #include <string.h>
 
 enum { BYTES_OF_AN_EDIT = 40, BYTES_OF_A_NUMBER = 22 };
-static const char *const types[] = {NB_JSON, NB_SAFETENSORS, NULL};
 
 const char *nb_function_text(const struct nb_probed *f, struct nb_arena *a, struct nb_error *e)
 {
@@ -40,7 +39,7 @@ const char *nb_function_text(const struct nb_probed *f, struct nb_arena *a, stru
 
 int nb_probes_accept(const struct nb_request *rq, struct nb_error *e)
 {
-    return nb_accept(rq, types, e);
+    return nb_accept(rq, nb_tensor_types, e);
 }
 
 /* ---- what every form of the questions has ------------------------------------------------------------------------ */
@@ -279,13 +278,11 @@ static int all_tensors(const struct nb_probes *p, struct nb_tensors *to, struct 
     return stack(p, &s, a, e) || prefixed(to, &s.re, "inputs", a, e) || prefixed(to, &s.im, "imaginary", a, e) ? -1 : 0;
 }
 
-static int reply_safetensors(struct nb_request *rq, struct nb_reply *rp, const struct nb_probe_set *s,
-                             struct nb_error *e)
+static int reply_file(struct nb_request *rq, struct nb_reply *rp, const struct nb_probe_set *s, int type,
+                      struct nb_error *e)
 {
     struct nb_writer w = nb_writer(rq->arena, e);
     struct nb_tensors all = {0};
-    void *bytes;
-    size_t n;
     nb_w_open(&w, '{');
     put_head(&w, s);
     put_want(&w, s->p);
@@ -293,17 +290,14 @@ static int reply_safetensors(struct nb_request *rq, struct nb_reply *rp, const s
     if (nb_putn(&w.text, "", 1, e) || all_tensors(s->p, &all, rq->arena, e))
         return -1;
     const struct nb_fact fact = {"questions", w.text.v, true};
-    if (nb_safetensors_write(&all, &fact, 1, rq->arena, &bytes, &n, e))
-        return -1;
-    nb_reply_text(rp, NB_SAFETENSORS, bytes, n);
-    return 0;
+    return nb_tensorfile_reply(rq, type, &all, &fact, 1, rp, e);
 }
 
 int nb_reply_questions(struct nb_request *rq, struct nb_reply *rp, const struct nb_probe_set *s, int form,
                        struct nb_error *e)
 {
     rp->vary = true;
-    return form ? reply_safetensors(rq, rp, s, e) : reply_json(rq, rp, s, e);
+    return form ? reply_file(rq, rp, s, form, e) : reply_json(rq, rp, s, e);
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */

@@ -5,8 +5,6 @@
 #include "wire/writer.h"
 
 #define NB_JSON "application/json"
-#define NB_SAFETENSORS "application/x-safetensors"
-#define NB_SAFETENSORS_TOO "application/vnd.safetensors"
 #define NB_SVG "image/svg+xml"
 #define NB_DOT "text/vnd.graphviz"
 #define NB_PROBLEM "application/problem+json"
