@@ -11,11 +11,11 @@ static const char *text(const json_t *j, const char *key)
 
 static enum nb_hint_level level_of(const json_t *j)
 {
+    static const char *const levels[] = {"verdict", "place", "pattern", "formula"};
     const char *name = text(j, "level");
-    int level = NB_HINT_FORMULA;
-    for (int i = 0; name && i < NB_HINT_LEVELS; i++)
-        if (!strcmp(name, nb_hint_levels[i]))
-            level = i;
+    int level = name ? 0 : NB_HINT_FORMULA;
+    while (name && level < NB_HINT_FORMULA && strcmp(name, levels[level]))
+        level++;
     return (enum nb_hint_level)level;
 }
 

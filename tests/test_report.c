@@ -190,7 +190,7 @@ START_TEST(feedback)
             int from = seen_from[k].from;
             bool expected = from == -1 ? reveal && (_i >= 2 || (_i >= 1 && strstr(seen_from[k].path, "first")))
                                        : from >= 0 && _i >= from;
-            ck_assert_msg(has(seen, seen_from[k].path) == expected, "%s at %s", seen_from[k].path, nb_hint_levels[_i]);
+            ck_assert_msg(has(seen, seen_from[k].path) == expected, "%s at level %d", seen_from[k].path, _i);
         }
         json_decref(seen);
     }
@@ -241,7 +241,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_loop_test(c, escaped, 0, sizeof escapes / sizeof *escapes);
     tcase_add_loop_test(c, worked_example, 0, sizeof wanted / sizeof *wanted);
-    tcase_add_loop_test(c, feedback, 0, NB_HINT_LEVELS);
+    tcase_add_loop_test(c, feedback, 0, NB_HINT_FORMULA + 1);
     tcase_add_test(c, memory);
     tcase_add_test(c, refused);
     suite_add_tcase(s, c);

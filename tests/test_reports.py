@@ -17,6 +17,8 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 
+from daemon import Daemon
+
 HOSTILE = ["Ada", "", " ", "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "'; rm -rf / #", "$(reboot)`reboot`",
            "=cmd()", "+1+1", "-2+3", "@SUM(A1)", "\uff1d1+1", "\t=1", "\r=1", "-3.5", "a,b\"c\"\r\nd", "\u202eevil \u05d0\u05d1\u05d2",
            "\U0001f600 \U0001f468\u200d\U0001f469", "x" * 5000, "]]>", "&amp;&lt;", "-->", "\x01\x02\x1b[31m\x7f\x85", "\ufffe\uffff",
@@ -427,6 +429,16 @@ def refusals(write):
     check_html(got["html"].encode(), {})
 
 
+def faults(write):
+    """Our own fault costs no attempt, and only the teacher is told which."""
+    res = {"score": None, "max_score": 10, "verdict": "cannot_tell", "review": True, "tensors": {}, "warnings": [], "fault": "node h"}
+    got = {name: write(format=name, result=res, assignment="as_1", runner=RUNNER).decode() for name in SINGLE}
+    assert strict(got["prairielearn"].encode())["gradable"] is False and "crash" in got["inginious"]
+    suite = ElementTree.fromstring(got["junit"]).find("testsuite")
+    assert suite.get("tests") == suite.get("errors") == "1" and suite.find("testcase/error") is not None
+    assert "node h" not in "".join(got.values()) and "node h" in write(format="junit", result=res, full=True).decode()
+
+
 def large(write, r):
     """PrairieLearn's file stays below a megabyte."""
     job = report(r)
@@ -504,6 +516,60 @@ def in_a_browser(write, r):
     assert " of " in title and not re.search(r"<(script|img)", ran.stdout), title
 
 
+LINEAR = {"graph": {"inputs": {"x": ["n", 2]}, "nodes": {"fc": {"op": "Linear", "in_features": 2, "out_features": 1, "in": "x"}},
+                    "outputs": ["fc"]},
+          "parameters": {"fc.weight": [[0.25, -0.75]], "fc.bias": [0.0]}, "inputs": {"x": [[1, 2], [3, -1], [-2, 0.5]]},
+          "cotangents": {"fc": [[0.5], [-1], [2]]}, "points": {"fc.weight": 4, "fc.bias": 2, "x": 4}, "seed": "1",
+          "submission": {"form": "numbers", "gradients": {"fc.weight": [[-2.1666666666666665, 1.0]], "fc.bias": [[0.5], [-1.0], [2.0]],
+                                                          "x": [[0.125, -0.375], [-0.25, 0.75], [0.5, -1.5]]}}}
+
+
+def over_http(d):
+    """The worked example, asked of a daemon in each format, by the query and by Accept."""
+    full = d.ask("POST", "/v1/grade", {**LINEAR, "reveal": True}).json()
+    assert full["score"] == 7.125 and full["tensors"]["fc.weight"]["first_wrong"]["expected"] == -6.5
+    about = {"student": "Ada", "submission": "sb_1", "assignment": "hw", **RUNNER}
+    query = "&".join(f"{k}={v}" for k, v in about.items())
+    for level in LEVELS:
+        body = {**LINEAR, "hint_level": level}
+        job = {**about, "result": {**full, "tensors": full["tensors"]}, "level": level, "wrong_shape": False}
+        for name in SINGLE[1:]:
+            reply = d.ask("POST", f"/v1/grade?format={name}&{query}", body)
+            assert reply.status == 200, reply.body
+            if name not in ("csv", "junit"):  # these count rows, which right tensors are told without
+                CHECKS[name](reply.body, job)
+            assert reply.body == d.ask("POST", f"/v1/grade?format={name}&{query}", body).body
+            assert b"-6.5" not in reply.body
+    for kind, first in (("text/html", b"<!DOCTYPE"), ("text/csv", b"student,"), ("application/xml", b"<?xml"), ("*/*", b"{")):
+        reply = d.ask("POST", "/v1/grade", LINEAR, {"Accept": kind})
+        assert reply.status == 200 and reply.body.startswith(first) and reply.headers["Vary"] == "Accept"
+    refused = d.ask("POST", "/v1/grade", LINEAR, {"Accept": "image/png"})
+    assert refused.status == 406 and "text/csv" in refused.json()["detail"]
+    wrong = d.ask("POST", "/v1/grade?format=xls", LINEAR)
+    assert wrong.status == 400 and all(name in wrong.json()["detail"] for name in SINGLE)
+
+
+def undecodable(d):
+    """A platform gets its own answer to what cannot be read; everybody else a problem."""
+    body = json.loads(json.dumps(LINEAR))
+    body["submission"]["gradients"]["x"] = [["a", "b"]]
+    assert d.ask("POST", "/v1/grade", body).json()["pointer"].startswith("/submission/gradients/x")
+    assert d.ask("POST", "/v1/grade?format=csv", body).status == 400
+    reply = d.ask("POST", "/v1/grade?format=prairielearn", body)
+    assert reply.status == 200 and strict(reply.body)["gradable"] is False
+    reply = d.ask("POST", "/v1/grade?format=gradescope", body)
+    assert reply.status == 200 and strict(reply.body)["score"] == 0
+    body = {**LINEAR, "inputs": {"x": "no"}}
+    assert d.ask("POST", "/v1/grade?format=prairielearn", body).status == 400, "the teacher's part is wrong"
+
+
+def shapes_on_prairielearn(d):
+    ask = lambda **more: d.ask("POST", "/v1/grade?format=prairielearn", {**LINEAR, **more}).json()
+    assert ask()["gradable"] is False
+    counted = ask(wrong_shape="wrong")
+    assert counted["gradable"] is True and counted["score"] == 0.7125
+
+
 def main():
     seed = int(os.environ.get("SEED", "20260301"))
     r, write = random.Random(seed), Writer()
@@ -512,12 +578,17 @@ def main():
     counts(write, r)
     nothing(write)
     refusals(write)
+    faults(write)
     large(write, r)
     missing(write, r)
     autolab_problem(write, r)
     the_checks_bite(write, copy.copy(r))
     in_a_browser(write, r)
     write.close()
+    with Daemon() as d:
+        over_http(d)
+        undecodable(d)
+        shapes_on_prairielearn(d)
     print(f"{len(SINGLE)} formats, seed {seed}")
     return 0
 

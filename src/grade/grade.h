@@ -41,6 +41,7 @@ struct nb_grading {
     enum nb_hint_level hint_level;
     bool reveal;   /* show the expected values too */
     bool resubmit; /* a wrong shape is not graded */
+    bool strict;   /* it was said that a wrong shape is wrong: on platforms that would have it handed in again, too */
     struct nb_submission submission;
 };
 /* Weights 10, 70, 10, 10; slip_credit 0.5; all hints. */

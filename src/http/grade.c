@@ -3,6 +3,7 @@
 #include "http/grading.h"
 #include "http/handlers.h"
 #include "http/replay.h"
+#include "http/reports.h"
 #include "http/terms.h"
 #include "http/verdicts.h"
 #include "store/files.h"
@@ -23,51 +24,116 @@ static void put_certificate(struct nb_writer *w, const struct nb_asked *ask, con
         nb_w_raw(w, json);
 }
 
-static int write(struct nb_request *rq, struct nb_asked *ask, const struct nb_reference *r, const struct nb_graded *out,
-                 struct nb_reply *rp, struct nb_error *e)
+struct outcome {
+    struct nb_asked *ask;
+    const struct nb_reporting *as;
+    struct nb_reference r;
+    struct nb_graded out;
+};
+
+static void put_result(struct nb_writer *w, const struct outcome *o, enum nb_hint_level level, bool reveal)
 {
+    nb_w_open(w, '{');
+    nb_w_graded(w, &o->out, level, reveal);
+    nb_w_warnings(w, &o->r.own);
+    put_certificate(w, o->ask, &o->r.own);
+    nb_w_close(w, '}');
+}
+
+static int write_json(struct nb_request *rq, const void *result, struct nb_reply *rp, struct nb_error *e)
+{
+    const struct outcome *o = result;
     struct nb_writer w = nb_writer(rq->arena, e);
-    nb_w_open(&w, '{');
-    nb_w_graded(&w, out, ask->grading.hint_level, ask->grading.reveal);
-    nb_w_warnings(&w, &r->own);
-    put_certificate(&w, ask, &r->own);
-    nb_w_close(&w, '}');
+    put_result(&w, o, o->ask->grading.hint_level, o->ask->grading.reveal);
     return nb_reply_written(rp, &w);
 }
 
-static int grade(struct nb_request *rq, struct nb_reply *rp, struct nb_asked *ask, struct nb_error *e)
+/* All there is; what of it is told is the report's to choose. */
+static int write_report(struct nb_request *rq, const struct nb_report_format *f, const struct outcome *o,
+                        struct nb_reply *rp, struct nb_error *e)
 {
-    static const char *const types[] = {NB_JSON, NULL};
-    struct nb_grading *g = &ask->grading;
-    struct nb_reference r;
-    struct nb_graded out;
-    g->point = ask->check;
-    if (g->reveal && !nb_may(rq, NB_MAY_backward))
-        return nb_fail(e, NB_E_scope_missing, "to see what was expected needs a key with the scope backward"),
-               nb_at(e, "reveal");
-    if (nb_accept(rq, types, e) < 0)
+    const struct nb_grading *g = &o->ask->grading;
+    struct nb_report about = o->as->about;
+    struct nb_writer w = nb_writer(rq->arena, e);
+    put_result(&w, o, NB_HINT_FORMULA, true);
+    if (e->code)
         return -1;
-    if (nb_grade(ask->g, g, rq->arena, &r, &out, e))
-        return nb_grading_place(g, e), nb_terms_place(ask, e);
-    ask->check.gradients = g->submission.gradients;
-    r.own.facts.rho = ask->check.rho > 0 ? ask->check.rho : NB_RHO_GRADE;
-    return write(rq, ask, &r, &out, rp, e);
+    if (!(about.result = json_loadb(w.text.v, w.text.n, 0, NULL)))
+        return nb_fail_memory(e);
+    about.level = g->hint_level;
+    about.reveal = g->reveal;
+    about.wrong_shape = g->strict;
+    return nb_keep_json(rq, about.result, e) || nb_reply_report(rq, f, &about, rp, e) ? -1 : 0;
 }
 
-int nb_op_gradeGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
+#define BY_ACCEPT(NAME)                                                                                                \
+    static int write_##NAME(struct nb_request *rq, const void *result, struct nb_reply *rp, struct nb_error *e)        \
+    {                                                                                                                  \
+        return write_report(rq, nb_report_format(#NAME, false, e), result, rp, e);                                     \
+    }
+BY_ACCEPT(html)
+BY_ACCEPT(csv)
+BY_ACCEPT(junit)
+static const struct nb_form forms[] = {{NB_JSON, write_json},
+                                       {"text/html", write_html},
+                                       {"text/csv", write_csv},
+                                       {"application/xml", write_junit},
+                                       {NULL, NULL}};
+
+static int write(struct nb_request *rq, const struct outcome *o, int form, struct nb_reply *rp, struct nb_error *e)
+{
+    const struct nb_report_format *f = o->as->format;
+    if (!f)
+        return nb_forms_write(rq, forms, form, o, rp, e);
+    return strcmp(f->name, "json") ? write_report(rq, f, o, rp, e) : write_json(rq, o, rp, e);
+}
+
+static int grade(struct nb_request *rq, struct nb_reply *rp, struct nb_asked *ask, const struct nb_reporting *as,
+                 struct nb_error *e)
+{
+    struct outcome o = {.ask = ask, .as = as};
+    struct nb_grading *g = &ask->grading;
+    int form = as->format ? 0 : nb_forms_accept(rq, forms, e);
+    g->point = ask->check;
+    if (form < 0)
+        return -1;
+    if (nb_grade(ask->g, g, rq->arena, &o.r, &o.out, e))
+        return nb_grading_place(g, e), nb_terms_place(ask, e);
+    ask->check.gradients = g->submission.gradients;
+    o.r.own.facts.rho = ask->check.rho > 0 ? ask->check.rho : NB_RHO_GRADE;
+    return write(rq, &o, form, rp, e);
+}
+
+static int grade_stored(struct nb_request *rq, struct nb_reply *rp, const struct nb_reporting *as, struct nb_error *e)
 {
     struct nb_graph *g = nb_stored_graph(rq, NULL, e);
     struct nb_asked *ask = g ? nb_decode(rq, NB_GRADE, e) : NULL;
     if (!ask)
         return -1;
     ask->g = g;
-    return grade(rq, rp, ask, e) ? nb_stored_place(e) : 0;
+    return grade(rq, rp, ask, as, e) ? nb_stored_place(e) : 0;
 }
 
-int nb_op_grade(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
+static int grade_here(struct nb_request *rq, struct nb_reply *rp, const struct nb_reporting *as, struct nb_error *e)
 {
     struct nb_asked *ask = nb_decode(rq, NB_GRADE | NB_HERE, e);
     if (!ask || !(ask->g = nb_body_graph(rq, ask, e)))
         return -1;
-    return grade(rq, rp, ask, e);
+    return grade(rq, rp, ask, as, e);
+}
+
+int nb_op_gradeGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
+{
+    struct nb_reporting as;
+    if (nb_reporting_take(rq, false, true, &as, e))
+        return -1;
+    return grade_stored(rq, rp, &as, e) ? nb_reply_refusal(rq, &as, rp, e) : 0;
+}
+
+int nb_op_grade(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
+{
+    struct nb_reporting as;
+    if (nb_reporting_take(rq, false, true, &as, e))
+        return -1;
+    return grade_here(rq, rp, &as, e) ? nb_reply_refusal(rq, &as, rp, e) : 0;
 }

@@ -127,6 +127,8 @@ static void put_mark(const struct telling *t, const struct nb_mark *m)
     put_diagnosis(t, &m->diagnosis);
     if (entries)
         put_first_wrong(t, c);
+    if (entries && c->verdict != NB_RIGHT)
+        nb_w_map(w, c);
     put_power(w, c);
     nb_w_close(w, '}');
 }

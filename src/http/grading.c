@@ -118,6 +118,7 @@ int nb_read_wrong_shape(json_t *v, void *to, struct nb_arena *a, struct nb_error
     if (nb_field_text(v, &word, e))
         return -1;
     ((struct nb_grading *)to)->resubmit = !strcmp(word, "resubmit");
+    ((struct nb_grading *)to)->strict = !strcmp(word, "wrong");
     return !strcmp(word, "resubmit") || !strcmp(word, "wrong")
                ? 0
                : nb_fail(e, NB_E_bad_value, "wrong or resubmit, not %.60s", word);

@@ -23,5 +23,7 @@ int nb_grading_place(const struct nb_grading *g, struct nb_error *e);
 /* Members of an object that is open: score, max_score, verdict, review, tensors. What a level does not show is left
  * out; all: what is kept for the teacher. */
 void nb_w_graded(struct nb_writer *w, const struct nb_graded *out, enum nb_hint_level level, bool reveal);
+/* Member "map" of such an object of a tensor: where it is wrong, as far as that was judged entry by entry. */
+void nb_w_map(struct nb_writer *w, const struct nb_checked *c);
 
 #endif

@@ -44,12 +44,13 @@ static bool next_range(const char **p, struct range *r)
     return true;
 }
 
-/* How exactly a range names a type: 3 the type itself, 2 its family, 1 anything, 0 another one. */
+/* How exactly a range names a type, whatever its parameters: 3 the type itself, 2 its family, 1 anything, 0 another
+ * one. */
 static int fits(const struct range *r, const char *type)
 {
     if (r->n == 3 && !strncmp(r->type, "*/*", 3))
         return 1;
-    if (r->n == strlen(type) && !strncasecmp(r->type, type, r->n))
+    if (r->n == strcspn(type, ";") && !strncasecmp(r->type, type, r->n))
         return 3;
     size_t family = (size_t)(strchr(type, '/') - type) + 1;
     return r->n == family + 1 && r->type[family] == '*' && !strncasecmp(r->type, type, family) ? 2 : 0;

@@ -7,7 +7,7 @@ static void put_texts(struct nb_page *p)
     nb_put_line(p->t, nb_headline(p), p->e);
     nb_put(p->t, "\n", p->e);
     for (size_t i = 0; i < p->result->n; i++) {
-        const struct nb_part *part = &p->result->parts[i];
+        const struct nb_told *part = &p->result->parts[i];
         const char *line =
             nb_sprintf(p->arena, p->e, "%s: %s of %s: %s", part->name, nb_points_text(part->points, p->arena, p->e),
                        nb_points_text(part->max, p->arena, p->e), nb_explanation(part, p->arena, p->e));

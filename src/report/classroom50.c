@@ -2,7 +2,7 @@
 #include "report/page.h"
 #include <math.h>
 
-static bool whole(const struct nb_result *r)
+static bool whole(const struct nb_reading *r)
 {
     bool all = r->score == floor(r->score) && r->max == floor(r->max);
     for (size_t i = 0; i < r->n; i++)
@@ -15,7 +15,7 @@ static void put_score(struct nb_writer *w, const char *key, double points, doubl
     nb_w_whole_at(w, key, llround(fmin(points * unit, 1e15)));
 }
 
-static void put_test(struct nb_page *p, struct nb_writer *w, const struct nb_part *part, double unit)
+static void put_test(struct nb_page *p, struct nb_writer *w, const struct nb_told *part, double unit)
 {
     nb_w_open(w, '{');
     nb_w_string_at(w, "test-name", part->name);
@@ -55,7 +55,7 @@ static int put_runner(struct nb_page *p, struct nb_writer *w)
 
 int nb_write_classroom50(struct nb_page *p)
 {
-    const struct nb_result *r = p->result;
+    const struct nb_reading *r = p->result;
     double unit = whole(r) ? 1 : 1000;
     struct nb_writer w = nb_page_json(p);
     nb_w_open(&w, '{');

@@ -1,7 +1,7 @@
 /* coderunner.c - what a combinator template grader of CodeRunner (Moodle) prints. */
 #include "report/page.h"
 
-static void put_row(struct nb_page *p, struct nb_writer *w, const struct nb_part *part)
+static void put_row(struct nb_page *p, struct nb_writer *w, const struct nb_told *part)
 {
     nb_w_open(w, '[');
     nb_w_whole(w, part->points >= part->max);

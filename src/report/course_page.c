@@ -103,10 +103,10 @@ static bool columns(const struct nb_page *p)
     return p->course->ntensors <= COLUMNS;
 }
 
-static void put_cells(struct nb_page *p, const struct nb_result *r)
+static void put_cells(struct nb_page *p, const struct nb_reading *r)
 {
     for (size_t i = 0; i < p->course->ntensors && columns(p); i++) {
-        const struct nb_part *part = nb_part_named(r, p->course->tensors[i].name, i);
+        const struct nb_told *part = nb_told_named(r, p->course->tensors[i].name, i);
         if (part)
             nb_html(p, "<td class=\"num %q\">%q %p</td>", nb_html_class(part), nb_html_sign(part), part->points);
         else
@@ -115,14 +115,14 @@ static void put_cells(struct nb_page *p, const struct nb_result *r)
 }
 
 /* Where and what. */
-static void put_faults(struct nb_page *p, const struct nb_result *r)
+static void put_faults(struct nb_page *p, const struct nb_reading *r)
 {
     bool first = true;
     nb_html(p, "<td class=\"text small\">");
     if (r->refusal)
         nb_html(p, "%s", shown(p, r->refusal));
     for (size_t i = 0; i < r->n; i++) {
-        const struct nb_part *part = &r->parts[i];
+        const struct nb_told *part = &r->parts[i];
         if (nb_right(part))
             continue;
         nb_html(p, "%q%s: %s", first ? "" : "; ", shown(p, part->name),
@@ -134,7 +134,7 @@ static void put_faults(struct nb_page *p, const struct nb_result *r)
 
 static void put_student(struct nb_page *p, const struct nb_standing *s)
 {
-    const struct nb_result *r = &s->best->result;
+    const struct nb_reading *r = &s->best->result;
     nb_html(p, "<tr><th scope=\"row\">%s</th><td class=\"num\">%n</td><td class=\"num\"><strong>%p</strong></td>",
             s->student ? shown(p, s->student) : "(no name)", (int)s->tries, r->score);
     put_cells(p, r);

@@ -36,7 +36,7 @@ static void put_row(struct nb_page *p, const struct nb_report *r, const struct a
     put_line(p, sizeof fields / sizeof *fields, fields);
 }
 
-static void put_part(struct nb_page *p, const struct nb_report *r, const struct nb_part *part)
+static void put_part(struct nb_page *p, const struct nb_report *r, const struct nb_told *part)
 {
     struct about x = {part->name, NULL, part->verdict, part->code, part->points, part->max, part->power};
     if (!part->nrows)
@@ -49,7 +49,7 @@ static void put_part(struct nb_page *p, const struct nb_report *r, const struct 
     }
 }
 
-static void put_submission(struct nb_page *p, const struct nb_report *r, const struct nb_result *result)
+static void put_submission(struct nb_page *p, const struct nb_report *r, const struct nb_reading *result)
 {
     struct about total = {"*", NULL, result->verdict, NULL, result->score, result->max, NAN};
     for (size_t i = 0; i < result->n; i++)

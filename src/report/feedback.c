@@ -2,9 +2,7 @@
 #include "report/report.h"
 #include <string.h>
 
-const char *const nb_hint_levels[] = {"verdict", "place", "pattern", "formula", NULL};
-
-enum { IF_REVEALED = NB_HINT_LEVELS }; /* a level nobody has */
+enum { IF_REVEALED = NB_HINT_FORMULA + 1 }; /* a level nobody has */
 
 /* A member, from which level on it is seen, and by what rows it is filtered itself (NULL: whole). */
 struct seen {
@@ -16,11 +14,9 @@ struct seen {
 static const struct seen first_wrong[] = {
     {"index", NB_HINT_PLACE, NULL}, {"got", NB_HINT_PLACE, NULL}, {"expected", IF_REVEALED, NULL}, {0}};
 
-static const struct seen points_row[] = {{"row", NB_HINT_PLACE, NULL},
-                                         {"points", NB_HINT_PLACE, NULL},
-                                         {"max_points", NB_HINT_PLACE, NULL},
-                                         {"because", NB_HINT_PATTERN, NULL},
-                                         {0}};
+static const struct seen points_row[] = {{"row", NB_HINT_PLACE, NULL},        {"points", NB_HINT_PLACE, NULL},
+                                         {"max_points", NB_HINT_PLACE, NULL}, {"because", NB_HINT_PATTERN, NULL},
+                                         {"remark", NB_HINT_PATTERN, NULL},   {0}};
 
 /* Constants, counts and shapes; an error measured against the reference is as good as the reference. */
 static const struct seen evidence[] = {{"expected", IF_REVEALED, NULL},
@@ -79,6 +75,7 @@ static const struct seen everything[] = {{"score", NB_HINT_VERDICT, NULL},
                                          {"max_score", NB_HINT_VERDICT, NULL},
                                          {"verdict", NB_HINT_VERDICT, NULL},
                                          {"review", NB_HINT_VERDICT, NULL},
+                                         {"resubmit", NB_HINT_VERDICT, NULL},
                                          {"tensors", NB_HINT_VERDICT, tensors},
                                          {"warnings", NB_HINT_PLACE, warning},
                                          {"refused", NB_HINT_VERDICT, refused},

@@ -2,7 +2,7 @@
  * top unless there are no tests. */
 #include "report/page.h"
 
-static void put_extra(struct nb_writer *w, const struct nb_result *r)
+static void put_extra(struct nb_writer *w, const struct nb_reading *r)
 {
     nb_w_key(w, "extra_data");
     nb_w_open(w, '{');
@@ -14,7 +14,7 @@ static void put_extra(struct nb_writer *w, const struct nb_result *r)
 
 static void put_test(struct nb_page *p, struct nb_writer *w, size_t i)
 {
-    const struct nb_part *part = &p->result->parts[i];
+    const struct nb_told *part = &p->result->parts[i];
     nb_w_open(w, '{');
     nb_w_string_at(w, "name", part->name);
     nb_w_string_at(w, "number", nb_sprintf(p->arena, p->e, "1.%zu", i + 1));

@@ -5,7 +5,7 @@
 
 enum { BINS = 10, WIDTH = 420, HEIGHT = 200, LEFT = 34, RIGHT = 8, TOP = 30, BOTTOM = 34 };
 
-static int bin_of(const struct nb_result *r)
+static int bin_of(const struct nb_reading *r)
 {
     int k = (int)(BINS * nb_fraction(r));
     return k < BINS ? k : BINS - 1;

@@ -54,17 +54,17 @@ void nb_html_end(struct nb_page *p)
     nb_put(p->t, "</main>\n</body>\n</html>\n", p->e);
 }
 
-const char *nb_html_class(const struct nb_part *part)
+const char *nb_html_class(const struct nb_told *part)
 {
     return nb_right(part) ? "r" : nb_untold(part) ? "u" : "w";
 }
 
-const char *nb_html_sign(const struct nb_part *part)
+const char *nb_html_sign(const struct nb_told *part)
 {
     return nb_right(part) ? "✓" : nb_untold(part) ? "?" : "✗";
 }
 
-void nb_html_verdict(struct nb_page *p, const struct nb_part *part)
+void nb_html_verdict(struct nb_page *p, const struct nb_told *part)
 {
     nb_html(p, "<span class=\"badge %q\">%q %q</span>", nb_html_class(part), nb_html_sign(part),
             nb_untold(part) ? "cannot tell" : part->verdict);

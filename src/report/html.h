@@ -10,13 +10,13 @@ void nb_html(struct nb_page *p, const char *template, ...);
 void nb_html_begin(struct nb_page *p, const char *title);
 void nb_html_end(struct nb_page *p);
 /* "right", "wrong", "cannot tell" with a sign, for those who see no colours. */
-void nb_html_verdict(struct nb_page *p, const struct nb_part *part);
+void nb_html_verdict(struct nb_page *p, const struct nb_told *part);
 /* The class of a verdict (r, w, u), and its sign. */
-const char *nb_html_class(const struct nb_part *part);
-const char *nb_html_sign(const struct nb_part *part);
+const char *nb_html_class(const struct nb_told *part);
+const char *nb_html_sign(const struct nb_told *part);
 
 /* map.c: the entries of a tensor as squares. */
-void nb_html_map(struct nb_page *p, const struct nb_part *part);
+void nb_html_map(struct nb_page *p, const struct nb_told *part);
 /* histogram.c: how the scores are spread. */
 void nb_html_histogram(struct nb_page *p);
 

@@ -11,7 +11,7 @@ static void put_command(struct nb_page *p, const char *command, const char *word
 }
 
 /* An entry of a list in reStructuredText; the empty line in front parts it from what stands there. */
-static void put_entry(struct nb_page *p, const struct nb_part *part)
+static void put_entry(struct nb_page *p, const struct nb_told *part)
 {
     struct nb_text t = {.arena = p->arena};
     const char *line =
@@ -25,9 +25,9 @@ static void put_entry(struct nb_page *p, const struct nb_part *part)
 
 int nb_write_inginious(struct nb_page *p)
 {
-    const struct nb_result *r = p->result;
+    const struct nb_reading *r = p->result;
     struct nb_text headline = {.arena = p->arena};
-    put_command(p, "feedback-result ", r->n && r->score >= r->max ? "success" : "failed");
+    put_command(p, "feedback-result ", r->fault ? "crash" : r->n && r->score >= r->max ? "success" : "failed");
     put_command(p, "feedback-grade ", nb_points_text(100 * nb_fraction(r), p->arena, p->e));
     if (!nb_put_rst(&headline, nb_headline(p), p->e))
         put_command(p, "feedback-msg -m ", headline.v);

@@ -5,7 +5,7 @@
 enum outcome { PASSED, FAILED, ERROR, SKIPPED, OUTCOMES };
 
 /* Wrong is a failure, also without a loss of points; what cannot be told is skipped; what is neither is our fault. */
-static enum outcome outcome_of(const struct nb_part *part, const struct nb_row_points *row)
+static enum outcome outcome_of(const struct nb_told *part, const struct nb_row_points *row)
 {
     if (nb_right(part))
         return PASSED;
@@ -39,7 +39,7 @@ static void put_points(struct nb_page *p, double points, double max, const char 
     nb_put(p->t, "</properties>\n", p->e);
 }
 
-static void put_outcome(struct nb_page *p, const struct nb_part *part, enum outcome o)
+static void put_outcome(struct nb_page *p, const struct nb_told *part, enum outcome o)
 {
     static const char *const tags[] = {[FAILED] = "failure", [ERROR] = "error", [SKIPPED] = "skipped"};
     if (o == PASSED)
@@ -61,7 +61,7 @@ static const char *suite(const struct nb_page *p)
     return p->report->assignment ? p->report->assignment : "nablad";
 }
 
-static void put_case(struct nb_page *p, const struct nb_part *part, const struct nb_row_points *row)
+static void put_case(struct nb_page *p, const struct nb_told *part, const struct nb_row_points *row)
 {
     const char *class = nb_sprintf(p->arena, p->e, "%s.%s", suite(p), part->name);
     put_attribute(p, "<testcase classname", class ? class : "");
@@ -75,16 +75,17 @@ static void put_case(struct nb_page *p, const struct nb_part *part, const struct
 static void put_refusal(struct nb_page *p)
 {
     put_attribute(p, "<testcase classname", suite(p));
-    nb_put(p->t, " name=\"submission\"><failure type=\"refused\"", p->e);
+    nb_put(p->t, " name=\"submission\"><", p->e);
+    nb_put(p->t, p->result->fault ? "error type=\"fault\"" : "failure type=\"refused\"", p->e);
     put_attribute(p, " message", p->result->refusal);
     nb_put(p->t, "/></testcase>\n", p->e);
 }
 
-static void count(const struct nb_result *r, int n[OUTCOMES])
+static void count(const struct nb_reading *r, int n[OUTCOMES])
 {
-    n[FAILED] += r->refusal != NULL;
+    n[r->fault ? ERROR : FAILED] += r->refusal != NULL;
     for (size_t i = 0; i < r->n; i++) {
-        const struct nb_part *part = &r->parts[i];
+        const struct nb_told *part = &r->parts[i];
         if (!part->nrows)
             n[outcome_of(part, NULL)]++;
         for (size_t k = 0; k < part->nrows; k++)
@@ -111,7 +112,7 @@ int nb_write_junit(struct nb_page *p)
     if (p->result->refusal)
         put_refusal(p);
     for (size_t i = 0; i < p->result->n; i++) {
-        const struct nb_part *part = &p->result->parts[i];
+        const struct nb_told *part = &p->result->parts[i];
         if (!part->nrows)
             put_case(p, part, NULL);
         for (size_t k = 0; k < part->nrows; k++)

@@ -70,7 +70,7 @@ static void put_squares(struct nb_page *p, const struct squares *m)
     nb_svg_put(&s, "</svg>\n");
 }
 
-void nb_html_map(struct nb_page *p, const struct nb_part *part)
+void nb_html_map(struct nb_page *p, const struct nb_told *part)
 {
     static const char *const names[] = {"right", "wrong", "cannot tell", "nothing reacts to it"};
     struct squares m;

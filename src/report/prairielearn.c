@@ -4,12 +4,12 @@
 
 enum { MOST = 900000, LONGEST = 2000 }; /* bytes of all tests: the file may have 1 MB; characters of one message */
 
-static const char *message(struct nb_page *p, const struct nb_part *part)
+static const char *message(struct nb_page *p, const struct nb_told *part)
 {
     return nb_cut(nb_explanation(part, p->arena, p->e), LONGEST, p->arena, p->e);
 }
 
-static void put_test(struct nb_page *p, struct nb_writer *w, const struct nb_part *part)
+static void put_test(struct nb_page *p, struct nb_writer *w, const struct nb_told *part)
 {
     const char *name = nb_cut(part->name, LONGEST, p->arena, p->e);
     nb_w_open(w, '{');
@@ -31,7 +31,7 @@ static void put_format_errors(struct nb_page *p, struct nb_writer *w)
     if (p->result->refusal)
         nb_w_string(w, nb_cut(p->result->refusal, LONGEST, p->arena, p->e));
     for (size_t i = 0; i < p->result->n && w->text.n - begin < MOST; i++) {
-        const struct nb_part *part = &p->result->parts[i];
+        const struct nb_told *part = &p->result->parts[i];
         if (nb_resubmit(part, p->report->wrong_shape)) {
             nb_w_string(
                 w, nb_sprintf(p->arena, p->e, "%s: %s", nb_cut(part->name, LONGEST, p->arena, p->e), message(p, part)));

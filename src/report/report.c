@@ -6,15 +6,15 @@
 
 const struct nb_report_format nb_report_formats[] = {
     {"json", "application/json", nb_write_json, nb_write_course_json, .teacher = true},
-    {"html", "text/html; charset=utf-8", nb_write_html, nb_write_course_html, .teacher = false},
-    {"csv", "text/csv; charset=utf-8", nb_write_csv, nb_write_course_csv, .teacher = true},
+    {"html", "text/html", nb_write_html, nb_write_course_html, .teacher = false},
+    {"csv", "text/csv", nb_write_csv, nb_write_course_csv, .teacher = true},
     {"junit", "application/xml", nb_write_junit, NULL, .teacher = true},
     {"gradescope", "application/json", nb_write_gradescope, NULL, .chosen = true},
     {"prairielearn", "application/json", nb_write_prairielearn, NULL, .chosen = true},
-    {"autolab", "text/plain; charset=utf-8", nb_write_autolab, NULL, .chosen = true},
-    {"nbgrader", "text/plain; charset=utf-8", nb_write_nbgrader, NULL, .chosen = true},
+    {"autolab", "text/plain", nb_write_autolab, NULL, .chosen = true},
+    {"nbgrader", "text/plain", nb_write_nbgrader, NULL, .chosen = true},
     {"coderunner", "application/json", nb_write_coderunner, NULL, .chosen = true},
-    {"inginious", "text/x-shellscript; charset=utf-8", nb_write_inginious, NULL, .chosen = true},
+    {"inginious", "text/x-shellscript", nb_write_inginious, NULL, .chosen = true},
     {"classroom50", "application/json", nb_write_classroom50, NULL, .chosen = true},
     {.name = NULL},
 };
@@ -65,7 +65,7 @@ int nb_page_json_end(struct nb_page *p, struct nb_writer *w)
     return nb_page_status(p);
 }
 
-double nb_fraction(const struct nb_result *r)
+double nb_fraction(const struct nb_reading *r)
 {
     if (!(r->max > 0))
         return !strcmp(r->verdict, "right");
@@ -74,7 +74,7 @@ double nb_fraction(const struct nb_result *r)
 
 const char *nb_headline(const struct nb_page *p)
 {
-    const struct nb_result *r = p->result;
+    const struct nb_reading *r = p->result;
     if (r->refusal)
         return r->refusal;
     const char *s = nb_sprintf(p->arena, p->e, "%s of %s", nb_points_text(r->score, p->arena, p->e),
@@ -84,7 +84,7 @@ const char *nb_headline(const struct nb_page *p)
 
 int nb_report_write(const struct nb_report_format *f, const struct nb_report *r, struct nb_text *t, struct nb_error *e)
 {
-    struct nb_result read;
+    struct nb_reading read;
     bool all = r->full && f->teacher;
     json_t *seen = all ? json_incref(r->result) : nb_feedback(r->result, r->level, r->reveal, e);
     struct nb_page p = {.report = r, .result = &read, .seen = seen, .t = t, .arena = t->arena, .e = e};

@@ -4,11 +4,8 @@
  * the same bytes, no clock. Texts that come from people are escaped for the format at hand. */
 #ifndef NABLA_REPORT_H
 #define NABLA_REPORT_H
+#include "grade/grade.h"
 #include "wire/print.h"
-
-/* How much a student is shown. */
-enum nb_hint_level { NB_HINT_VERDICT, NB_HINT_PLACE, NB_HINT_PATTERN, NB_HINT_FORMULA, NB_HINT_LEVELS };
-extern const char *const nb_hint_levels[NB_HINT_LEVELS + 1]; /* ended by NULL */
 
 /* What a runner knows and we do not; a key without a value is absent (NULL). */
 struct nb_runner {
@@ -39,7 +36,7 @@ json_t *nb_feedback(const json_t *result, enum nb_hint_level level, bool reveal,
 
 struct nb_page; /* what is written, and what with: report/page.h */
 struct nb_report_format {
-    const char *name, *type; /* ?format=, media type */
+    const char *name, *type; /* ?format=; media type, all in UTF-8 */
     int (*write)(struct nb_page *p);
     int (*course)(struct nb_page *p); /* NULL: only for single submissions */
     bool teacher;                     /* comes unfiltered to who may see everything */

@@ -37,7 +37,7 @@ double nb_points(double v)
 
 /* ---- a tensor ---------------------------------------------------------------------------------------------------- */
 
-static int read_rows(struct nb_part *p, const json_t *rows, struct nb_arena *a, struct nb_error *e)
+static int read_rows(struct nb_told *p, const json_t *rows, struct nb_arena *a, struct nb_error *e)
 {
     p->nrows = json_array_size(rows);
     if (!(p->rows = nb_small(a, p->nrows, sizeof *p->rows, e)))
@@ -54,10 +54,10 @@ static int read_rows(struct nb_part *p, const json_t *rows, struct nb_arena *a, 
     return 0;
 }
 
-static int read_part(struct nb_part *p, const char *name, const json_t *j, struct nb_arena *a, struct nb_error *e)
+static int read_part(struct nb_told *p, const char *name, const json_t *j, struct nb_arena *a, struct nb_error *e)
 {
     const json_t *diagnosis = object_of(j, "diagnosis"), *map = object_of(j, "map");
-    *p = (struct nb_part){
+    *p = (struct nb_told){
         .name = name,
         .verdict = text_of(j, "verdict", "cannot_tell"),
         .reason = text_of(j, "reason", NULL),
@@ -79,11 +79,11 @@ static int read_part(struct nb_part *p, const char *name, const json_t *j, struc
 
 /* ---- the result -------------------------------------------------------------------------------------------------- */
 
-int nb_result_read(struct nb_result *out, const json_t *result, struct nb_arena *a, struct nb_error *e)
+int nb_result_read(struct nb_reading *out, const json_t *result, struct nb_arena *a, struct nb_error *e)
 {
     json_t *tensors = json_object_get(result, "tensors"), *j;
     const char *name;
-    *out = (struct nb_result){
+    *out = (struct nb_reading){
         .score = nb_points(number_of(result, "score", 0)),
         .max = nb_points(number_of(result, "max_score", 0)),
         .verdict = text_of(result, "verdict", "cannot_tell"),
@@ -92,6 +92,10 @@ int nb_result_read(struct nb_result *out, const json_t *result, struct nb_arena 
         .review = json_is_true(json_object_get(result, "review")),
         .warnings = json_object_get(result, "warnings"),
     };
+    if (json_is_null(json_object_get(result, "score"))) {
+        out->fault = true;
+        out->refusal = text_of(result, "fault", "this could not be graded; the fault is not yours");
+    }
     if (!(out->parts = nb_small(a, json_object_size(tensors), sizeof *out->parts, e)))
         return -1;
     json_object_foreach (tensors, name, j)
@@ -100,17 +104,17 @@ int nb_result_read(struct nb_result *out, const json_t *result, struct nb_arena 
     return 0;
 }
 
-bool nb_right(const struct nb_part *p)
+bool nb_right(const struct nb_told *p)
 {
     return !strcmp(p->verdict, "right");
 }
 
-bool nb_untold(const struct nb_part *p)
+bool nb_untold(const struct nb_told *p)
 {
     return !strcmp(p->verdict, "cannot_tell");
 }
 
-bool nb_resubmit(const struct nb_part *p, bool wrong_shape)
+bool nb_resubmit(const struct nb_told *p, bool wrong_shape)
 {
     return p->reason && (!strcmp(p->reason, "too_few_digits") || (!wrong_shape && !strcmp(p->reason, "shape")));
 }
@@ -178,7 +182,7 @@ static const char *words(const char *verdict)
     return strcmp(verdict, "cannot_tell") ? verdict : "this cannot be told";
 }
 
-const char *nb_remark(const struct nb_part *p, struct nb_arena *a, struct nb_error *e)
+const char *nb_remark(const struct nb_told *p, struct nb_arena *a, struct nb_error *e)
 {
     const char *text = NULL;
     if (p->pattern)
@@ -191,7 +195,7 @@ const char *nb_remark(const struct nb_part *p, struct nb_arena *a, struct nb_err
 }
 
 /* "at [0, 2] you have 3.5"; with reveal ", expected 7". NULL: nothing to say. */
-static const char *place_text(const struct nb_part *p, struct nb_arena *a, struct nb_error *e)
+static const char *place_text(const struct nb_told *p, struct nb_arena *a, struct nb_error *e)
 {
     const json_t *got = json_object_get(p->first, "got"), *expected = json_object_get(p->first, "expected");
     const char *index = nb_index_text(json_object_get(p->first, "index"), a, e);
@@ -201,7 +205,7 @@ static const char *place_text(const struct nb_part *p, struct nb_arena *a, struc
                       nb_value_text(expected, a, e));
 }
 
-const char *nb_explanation(const struct nb_part *p, struct nb_arena *a, struct nb_error *e)
+const char *nb_explanation(const struct nb_told *p, struct nb_arena *a, struct nb_error *e)
 {
     const char *place = place_text(p, a, e), *remark = nb_remark(p, a, e);
     const char *text = nb_sprintf(a, e, "%s%s%s%s%s", remark, place ? "; " : "", place ? place : "",

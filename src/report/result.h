@@ -8,7 +8,7 @@ struct nb_row_points {
     double points, max;
 };
 
-struct nb_part { /* one tensor */
+struct nb_told { /* one tensor */
     const char *name, *verdict, *reason;
     const char *code, *pattern, *hint;         /* of the diagnosis; NULL: none, or not for these eyes */
     int64_t right, wrong, cannot_tell, silent; /* -1: not told */
@@ -19,30 +19,30 @@ struct nb_part { /* one tensor */
     const json_t *map;   /* {rows, columns, entries}, or NULL */
 };
 
-struct nb_result {
+struct nb_reading {
     double score, max;
     const char *verdict, *certificate; /* certificate: its id, or NULL */
     const char *refusal;               /* why nothing was graded, or NULL */
-    bool review;
+    bool fault, review;                /* fault: it was ours */
     size_t n;
-    struct nb_part *parts;
+    struct nb_told *parts;
     const json_t *warnings;
 };
 
-int nb_result_read(struct nb_result *out, const json_t *result, struct nb_arena *a, struct nb_error *e);
+int nb_result_read(struct nb_reading *out, const json_t *result, struct nb_arena *a, struct nb_error *e);
 
 /* Rounded to 4 places; what is not finite is 0. */
 double nb_points(double v);
-bool nb_right(const struct nb_part *p);
+bool nb_right(const struct nb_told *p);
 /* Nothing could be told: a wrong it is not. */
-bool nb_untold(const struct nb_part *p);
+bool nb_untold(const struct nb_told *p);
 /* The student can mend it and hand in again without an attempt: too few digits, and shapes unless they count. */
-bool nb_resubmit(const struct nb_part *p, bool wrong_shape);
+bool nb_resubmit(const struct nb_told *p, bool wrong_shape);
 
 /* "exactly 1/3 of the expected value"; or, with less to say, "2 of 2 entries wrong". In the arena. */
-const char *nb_remark(const struct nb_part *p, struct nb_arena *a, struct nb_error *e);
+const char *nb_remark(const struct nb_told *p, struct nb_arena *a, struct nb_error *e);
 /* The remark, the place of the first wrong entry and what stood there, the hint: sentences. */
-const char *nb_explanation(const struct nb_part *p, struct nb_arena *a, struct nb_error *e);
+const char *nb_explanation(const struct nb_told *p, struct nb_arena *a, struct nb_error *e);
 /* "[0, 2]" of an index; "" if there is none. */
 const char *nb_index_text(const json_t *index, struct nb_arena *a, struct nb_error *e);
 /* A number or string for people, at most 9 digits. */

@@ -24,7 +24,7 @@ static void put_who(struct nb_page *p)
 
 static void put_top(struct nb_page *p)
 {
-    const struct nb_result *r = p->result;
+    const struct nb_reading *r = p->result;
     nb_html(p, "<header>\n<p class=\"quiet\">%s</p>\n<h1>%s</h1>\n",
             shown(p, p->report->assignment ? p->report->assignment : ""), nb_headline(p));
     put_who(p);
@@ -50,7 +50,7 @@ static const char *because(const char *code)
     return code;
 }
 
-static void put_rows(struct nb_page *p, const struct nb_part *part)
+static void put_rows(struct nb_page *p, const struct nb_told *part)
 {
     if (!part->nrows)
         return;
@@ -66,7 +66,7 @@ static void put_rows(struct nb_page *p, const struct nb_part *part)
 }
 
 /* "1 of 6 entries wrong, 2 cannot be told" */
-static void put_counts(struct nb_page *p, const struct nb_part *part)
+static void put_counts(struct nb_page *p, const struct nb_told *part)
 {
     if (part->right < 0 || part->wrong < 0)
         return;
@@ -90,7 +90,7 @@ static void put_first(struct nb_page *p, const json_t *first)
     nb_html(p, ".</p>\n");
 }
 
-static void put_part(struct nb_page *p, const struct nb_part *part)
+static void put_part(struct nb_page *p, const struct nb_told *part)
 {
     nb_html(p, "<section class=\"%q\">\n<div class=\"head\"><h2 class=\"code\">%s</h2>", nb_html_class(part),
             shown(p, part->name));

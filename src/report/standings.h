@@ -1,11 +1,11 @@
-/* course.h - all submissions of an assignment, put in order and counted. */
-#ifndef NABLA_COURSE_H
-#define NABLA_COURSE_H
+/* standings.h - all submissions of an assignment, put in order and counted. */
+#ifndef NABLA_STANDINGS_H
+#define NABLA_STANDINGS_H
 #include "report/result.h"
 
 struct nb_entry { /* a submission */
     const struct nb_report *report;
-    struct nb_result result;
+    struct nb_reading result;
 };
 
 struct nb_standing { /* a student: the best of the submissions counts, the first of equals */
@@ -39,6 +39,6 @@ struct nb_standings {
 
 int nb_standings(struct nb_standings *s, const struct nb_course *c, struct nb_arena *a, struct nb_error *e);
 /* The part of a result about a tensor, or NULL. Looked for at `near` first. */
-const struct nb_part *nb_part_named(const struct nb_result *r, const char *name, size_t near);
+const struct nb_told *nb_told_named(const struct nb_reading *r, const char *name, size_t near);
 
 #endif

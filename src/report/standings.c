@@ -1,5 +1,5 @@
-/* course.c - a course counted. */
-#include "report/course.h"
+/* standings.c - a course counted. */
+#include "report/standings.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +60,7 @@ static int find_students(struct nb_standings *s, struct nb_arena *a, struct nb_e
     return 0;
 }
 
-static int count_mistake(struct nb_standings *s, const struct nb_entry *entry, const struct nb_part *p, size_t *cap,
+static int count_mistake(struct nb_standings *s, const struct nb_entry *entry, const struct nb_told *p, size_t *cap,
                          struct nb_arena *a, struct nb_error *e)
 {
     size_t i = 0;
@@ -78,7 +78,7 @@ static int count_mistake(struct nb_standings *s, const struct nb_entry *entry, c
     return 0;
 }
 
-static int count_tensor(struct nb_standings *s, const struct nb_part *p, size_t near, size_t *cap, struct nb_arena *a,
+static int count_tensor(struct nb_standings *s, const struct nb_told *p, size_t near, size_t *cap, struct nb_arena *a,
                         struct nb_error *e)
 {
     size_t i = near;
@@ -105,7 +105,7 @@ static int count_parts(struct nb_standings *s, struct nb_arena *a, struct nb_err
     for (size_t i = 0; i < s->nstudents; i++) {
         const struct nb_entry *entry = s->students[i].best;
         for (size_t k = 0; k < entry->result.n; k++) {
-            const struct nb_part *p = &entry->result.parts[k];
+            const struct nb_told *p = &entry->result.parts[k];
             if (count_tensor(s, p, k, &places, a, e) || (p->code && count_mistake(s, entry, p, &room, a, e)))
                 return -1;
         }
@@ -121,7 +121,7 @@ static int count_scores(struct nb_standings *s, struct nb_arena *a, struct nb_er
     if (!scores)
         return -1;
     for (size_t i = 0; i < s->nstudents; i++) {
-        const struct nb_result *r = &s->students[i].best->result;
+        const struct nb_reading *r = &s->students[i].best->result;
         scores[i] = r->score;
         s->mean += r->score / (double)s->nstudents;
         s->max = r->max > s->max ? r->max : s->max;
@@ -150,7 +150,7 @@ int nb_standings(struct nb_standings *s, const struct nb_course *c, struct nb_ar
     return find_students(s, a, e) || count_parts(s, a, e) || count_scores(s, a, e) ? -1 : 0;
 }
 
-const struct nb_part *nb_part_named(const struct nb_result *r, const char *name, size_t near)
+const struct nb_told *nb_told_named(const struct nb_reading *r, const char *name, size_t near)
 {
     if (near < r->n && !strcmp(r->parts[near].name, name))
         return &r->parts[near];
