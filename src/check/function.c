@@ -60,38 +60,6 @@ static int open_again(const struct nb_checker *k, struct nb_run *run, struct nb_
     return keep_sizes(k, run, e) || keep_integers(k, run, e) ? -1 : 0;
 }
 
-/* By up to a third of what it is, which keeps its sign; away from zero. */
-static double stirred(double x, double u)
-{
-    return x != 0 ? x * (0.7 + 0.6 * u) : u < 0.5 ? u - 0.6 : u - 0.4;
-}
-
-static int stir(const struct nb_checker *k, const char *name, int which, struct nb_tensors *to, struct nb_error *e)
-{
-    const struct nb_tensor *from = nb_tensors_find(nb_graph_parameters(k->g), name);
-    const char *text = nb_sprintf(k->arena, e, "learned/%d/%s", which, name);
-    struct nb_tensor t;
-    if (!from || !text || nb_tensor_new(k->arena, NB_F64, &from->shape, &t, e))
-        return from ? -1 : 0;
-    size_t n = (size_t)nb_count(&from->shape);
-    struct nb_stream s = nb_stream_of(k->run.seed, text);
-    nb_convert(NB_F64, t.data, from->dtype, from->data, n);
-    for (size_t i = 0; i < n; i++)
-        ((double *)t.data)[i] = stirred(((double *)t.data)[i], nb_uniform(s, i));
-    return nb_tensors_add(k->arena, to, name, t, e);
-}
-
-/* The graph with other learned tensors. */
-static struct nb_graph *stirred_graph(const struct nb_checker *k, int which, struct nb_error *e)
-{
-    const struct nb_net *net = &k->p->plan.net;
-    struct nb_tensors moved = {0};
-    for (size_t i = 0; i < net->learned.n; i++)
-        if (!net->learned.v[i].buffer && net->learned.v[i].tie < 0 && stir(k, net->learned.v[i].name, which, &moved, e))
-            return NULL;
-    return nb_graph_with(k->g, &moved, false, e);
-}
-
 /* ---- together ---------------------------------------------------------------------------------------------------- */
 
 /* Wrong at one point is wrong; right at one and untold at another is right. */
@@ -125,7 +93,8 @@ static int check_again(struct nb_checker *first, int which, struct nb_error *e)
                            .rho = first->rho,
                            .r_max = first->r_max,
                            .which = which};
-    if (open_again(first, &k.run, e) || !(k.g = stirred_graph(first, which, e)))
+    if (open_again(first, &k.run, e) ||
+        !(k.g = nb_point_learned(first->g, &first->p->plan.net, first->run.seed, which, first->arena, e)))
         return -1;
     int bad = nb_check_at(&k, which, e);
     nb_checker_release(&k);

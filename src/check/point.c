@@ -361,3 +361,38 @@ int nb_point_draw(struct nb_graph *g, struct nb_run *run, int which, struct nb_a
         return draw_inner_cotangents(&net, run, which, a, v, e);
     return draw_cotangents(&net, run, which, a, v, e);
 }
+
+/* ---- learned tensors --------------------------------------------------------------------------------------------- */
+
+/* By up to a third of what it is, which keeps its sign; away from zero. */
+static double stirred(double x, double u)
+{
+    return x != 0 ? x * (0.7 + 0.6 * u) : u < 0.5 ? u - 0.6 : u - 0.4;
+}
+
+static int stir(const struct nb_graph *g, const char *name, struct nb_stream s, struct nb_arena *a,
+                struct nb_tensors *to, struct nb_error *e)
+{
+    const struct nb_tensor *from = nb_tensors_find(nb_graph_parameters(g), name);
+    struct nb_tensor t;
+    if (!from || nb_tensor_new(a, NB_F64, &from->shape, &t, e))
+        return from ? -1 : 0;
+    size_t n = (size_t)nb_count(&from->shape);
+    nb_convert(NB_F64, t.data, from->dtype, from->data, n);
+    for (size_t i = 0; i < n; i++)
+        ((double *)t.data)[i] = stirred(((double *)t.data)[i], nb_uniform(s, i));
+    return nb_tensors_add(a, to, name, t, e);
+}
+
+struct nb_graph *nb_point_learned(struct nb_graph *g, const struct nb_net *net, struct nb_seed seed, int which,
+                                  struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_tensors moved = {0};
+    for (size_t i = 0; i < net->learned.n; i++) {
+        const struct nb_learned *l = &net->learned.v[i];
+        const char *text = nb_sprintf(a, e, "learned/%d/%s", which, l->name);
+        if (!text || (!l->buffer && l->tie < 0 && stir(g, l->name, nb_stream_of(seed, text), a, &moved, e)))
+            return NULL;
+    }
+    return nb_graph_with(g, &moved, false, e);
+}

@@ -11,6 +11,9 @@
  * graph's own. */
 int nb_point_draw(struct nb_graph *g, struct nb_run *run, int which, struct nb_arena *a, struct nb_verdicts *v,
                   struct nb_error *e);
+/* The graph with other learned tensors, by the seed: none changes its sign, and none is zero. */
+struct nb_graph *nb_point_learned(struct nb_graph *g, const struct nb_net *net, struct nb_seed seed, int which,
+                                  struct nb_arena *a, struct nb_error *e);
 /* What samples are counted by: the free dimension the first input begins with that begins with one; else a fixed one
  * above 1. *input is its name; 0 and NULL: there is no such thing. */
 void nb_point_batch(const struct nb_graph *g, const struct nb_net *net, const char **input, int64_t *size);

@@ -1,4 +1,5 @@
 /* grade - the order of a grading: the reference, a verdict for every entry, what the mistakes look like, points. */
+#include "grade/derive.h"
 #include "grade/marking.h"
 #include <string.h>
 
@@ -70,8 +71,8 @@ void nb_mark_missing(struct nb_mark *m)
 
 /* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
-static int judge(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
-                 struct nb_error *e)
+int nb_marks_judge(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
+                   struct nb_error *e)
 {
     bool single = nb_graph_dtype(r->g) == NB_F32;
     for (size_t i = 0; i < r->n; i++) {
@@ -106,8 +107,8 @@ static int suspect_of(const struct nb_reference *r, const struct nb_named *came,
     return 0;
 }
 
-static int diagnose(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
-                    struct nb_error *e)
+int nb_marks_diagnose(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a,
+                      struct nb_graded *out, struct nb_error *e)
 {
     struct nb_clinic *clinic = NULL;
     int bad = 0;
@@ -130,7 +131,7 @@ int nb_grade_numbers(const struct nb_reference *r, const struct nb_grading *g, s
         return -1;
     if (!r->certified)
         return out->verdict = NB_CANNOT_TELL, 0;
-    if (judge(r, g, a, out, e) || nb_follow_through(r, g, a, out, e) || diagnose(r, g, a, out, e))
+    if (nb_marks_judge(r, g, a, out, e) || nb_follow_through(r, g, a, out, e) || nb_marks_diagnose(r, g, a, out, e))
         return -1;
     for (size_t i = 0; i < out->n; i++)
         nb_points_give(g, &out->v[i]);
@@ -145,8 +146,10 @@ int nb_grade(struct nb_graph *graph, const struct nb_grading *g, struct nb_arena
 {
     const char **names;
     size_t n;
-    if (nb_grading_names(g, a, &n, &names, e) ||
+    struct nb_formulas f;
+    if ((g->submission.form == NB_FORMULAS && nb_formulas_read(&g->submission, a, &f, e)) ||
+        nb_grading_names(g, a, &n, &names, e) ||
         nb_reference_make(graph, &g->point, n, names, NB_EVERY_COORDINATE, a, r, e))
         return -1;
-    return nb_grade_numbers(r, g, a, out, e);
+    return g->submission.form == NB_FORMULAS ? nb_grade_formulas(r, g, a, out, e) : nb_grade_numbers(r, g, a, out, e);
 }

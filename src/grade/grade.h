@@ -5,7 +5,8 @@
 #include "check/check.h"
 #include "grade/diagnosis.h"
 
-#define NB_RHO_GRADE 1e-6 /* tolerance of what is handed in in double: order of operations, other libraries */
+#define NB_RHO_FORMULAS 1e-9 /* of formulas, which are evaluated here */
+#define NB_RHO_GRADE 1e-6    /* tolerance of what is handed in in double: order of operations, other libraries */
 
 /* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
@@ -126,7 +127,10 @@ int nb_grading_names(const struct nb_grading *g, struct nb_arena *a, size_t *n, 
 /* A submission of numbers against a reference, which it does not change. Every name of it is in the reference. */
 int nb_grade_numbers(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a,
                      struct nb_graded *out, struct nb_error *e);
-/* The same with the reference. */
+/* Formulas, at the point of the reference and at others that are drawn from its seed. */
+int nb_grade_formulas(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a,
+                      struct nb_graded *out, struct nb_error *e);
+/* Either, with the reference. */
 int nb_grade(struct nb_graph *graph, const struct nb_grading *g, struct nb_arena *a, struct nb_reference *r,
              struct nb_graded *out, struct nb_error *e);
 

@@ -38,7 +38,18 @@ int nb_follow_through(const struct nb_reference *r, const struct nb_grading *g, 
 int nb_marks_new(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
                  struct nb_error *e);
 void nb_mark_missing(struct nb_mark *m);
+/* grade.c: verdicts, then diagnoses, of numbers at the point of a reference. */
+int nb_marks_judge(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
+                   struct nb_error *e);
+int nb_marks_diagnose(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a,
+                      struct nb_graded *out, struct nb_error *e);
 /* grade.c: what was handed in under this name, or NULL. */
 const struct nb_named *nb_handed_in(const struct nb_grading *g, const char *name);
+
+/* Points that a student never sees. Sizes and everything else are drawn anew, as far as that can be done. */
+enum nb_hidden { NB_HIDDEN_VALUES, NB_HIDDEN_SIZES, NB_HIDDEN_SINGLE, NB_HIDDEN_EDGES, NB_HIDDEN_POINTS };
+/* hidden.c: *g is another graph with other learned tensors, to be released; *there: there is such a point. */
+int nb_hidden_draw(const struct nb_reference *visible, enum nb_hidden which, struct nb_arena *a, struct nb_graph **g,
+                   struct nb_check *point, bool *there, struct nb_error *e);
 
 #endif

@@ -25,8 +25,8 @@ struct judging {
     struct nb_digits digits;
     struct measure how;
     struct nb_checked *out;
-    double *power;
-    size_t powers;
+    double power[MEDIAN_OF]; /* of some entries that lie evenly among all */
+    size_t powers, kept, step;
     double largest; /* of the right entries */
     bool few;       /* digits, even beside the largest */
 };
@@ -55,6 +55,13 @@ static struct nb_ruling rule(const struct judging *j, size_t i)
     return nb_judge(&x);
 }
 
+static void note_power(struct judging *j, double power)
+{
+    j->out->power_worst = fmax(j->out->power_worst, power);
+    if (j->powers++ % j->step == 0)
+        j->power[j->kept++] = power;
+}
+
 /* By far the most entries of a large tensor. Says no when in doubt. */
 static bool plainly_right(struct judging *j, size_t i)
 {
@@ -63,7 +70,7 @@ static bool plainly_right(struct judging *j, size_t i)
     double power = j->how.rho + 2 * e / n;
     if (t->untold[i] || !t->moved[i] || !(d <= j->how.rho * n) || !(e < n) || !(power <= j->how.r_max))
         return false;
-    j->power[j->powers++] = power;
+    note_power(j, power);
     return true;
 }
 
@@ -85,7 +92,7 @@ static void note(struct judging *j, size_t i, const struct nb_ruling *r, int *wo
     out->reasons[i] = (unsigned char)r->reason;
     j->few |= r->reason == NB_WHY_too_few_digits && nb_half_unit(j->digits, out->candidate[i]) > FEW * j->largest;
     if (r->power > 0 && r->verdict == NB_RIGHT)
-        j->power[j->powers++] = r->power;
+        note_power(j, r->power);
     else if (r->verdict == NB_RIGHT)
         out->zero_within = fmax(out->zero_within, r->bar);
     if (severity(r) < *worst || (severity(r) == *worst && r->error <= out->largest_error))
@@ -102,18 +109,12 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The worst of all, and the median of at most 4095 that lie evenly among them. */
-static void note_power(struct judging *j)
+static void take_median(struct judging *j)
 {
-    size_t n = j->powers, step = n > MEDIAN_OF ? n / MEDIAN_OF : 1, kept = 0;
-    for (size_t i = 0; i < n; i++)
-        j->out->power_worst = fmax(j->out->power_worst, j->power[i]);
-    for (size_t i = 0; i < n && kept < MEDIAN_OF; i += step)
-        j->power[kept++] = j->power[i];
-    if (!kept)
+    if (!j->kept)
         return;
-    qsort(j->power, kept, sizeof *j->power, ascending);
-    j->out->power_median = j->power[kept / 2];
+    qsort(j->power, j->kept, sizeof *j->power, ascending);
+    j->out->power_median = j->power[j->kept / 2];
 }
 
 static void sum_up(struct judging *j)
@@ -128,7 +129,7 @@ static void sum_up(struct judging *j)
         out->verdict = NB_CANNOT_TELL;
         out->reason = NB_WHY_too_few_digits;
     }
-    note_power(j);
+    take_median(j);
 }
 
 static void forget(struct judging *j)
@@ -138,7 +139,8 @@ static void forget(struct judging *j)
     c->largest_error = c->power_worst = c->power_median = c->zero_within = 0;
     c->worst = -1;
     c->reason = NB_WHY_none;
-    j->powers = 0;
+    j->powers = j->kept = 0;
+    j->step = j->t->n / MEDIAN_OF + 1;
     j->few = false;
 }
 
@@ -202,7 +204,7 @@ static void judge_precision(struct judging *j, const struct nb_grading *g, enum 
 {
     bool printed = j->digits.significant > 0 && j->digits.significant <= FLOAT_DIGITS;
     judge_all(j, asked(d == NB_F32 ? in_float : in_double, g));
-    if (j->out->verdict == NB_RIGHT || d == NB_F32 || j->few)
+    if (j->out->verdict == NB_RIGHT || d == NB_F32 || j->few || g->submission.form == NB_FORMULAS)
         return;
     if (single || (!printed && fits_float(j->out->candidate, j->t->n)))
         judge_all(j, asked(in_float, g));
@@ -210,17 +212,19 @@ static void judge_precision(struct judging *j, const struct nb_grading *g, enum 
         judge_all(j, asked(in_print, g));
 }
 
+/* Doubles stay where they are. */
 static int new_arrays(struct judging *j, const struct nb_tensor *came, struct nb_arena *a, struct nb_error *e)
 {
     size_t n = j->t->n;
     struct nb_checked *c = j->out;
-    c->candidate = nb_alloc(a, n, sizeof *c->candidate, e);
+    bool doubles = came->dtype == NB_F64;
+    c->candidate = doubles ? came->data : nb_alloc(a, n, sizeof *c->candidate, e);
     c->verdicts = nb_alloc(a, n, 1, e);
     c->reasons = nb_alloc(a, n, 1, e);
-    j->power = nb_alloc(a, n, sizeof *j->power, e);
-    if (!c->candidate || !c->verdicts || !c->reasons || !j->power)
+    if (!c->candidate || !c->verdicts || !c->reasons)
         return -1;
-    nb_convert(NB_F64, c->candidate, came->dtype, came->data, n);
+    if (!doubles)
+        nb_convert(NB_F64, c->candidate, came->dtype, came->data, n);
     c->value = j->t->value;
     c->bar = j->t->bar;
     c->complex_step = c->differences = c->differences_bar = NAN;

@@ -58,7 +58,7 @@ void nb_points_give(const struct nb_grading *g, struct nb_mark *m)
     double sum = 0;
     m->row[NB_ROW_SHAPE].there = m->row[NB_ROW_VALUES].there = true;
     double all = weight_of_all(g, m);
-    m->review = is_untold(m) && !m->refused && !m->missing;
+    m->review |= is_untold(m) && !m->refused && !m->missing;
     for (int k = 0; k < NB_ROWS; k++) {
         struct nb_row *row = &m->row[k];
         if (!row->there)

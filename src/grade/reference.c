@@ -2,7 +2,7 @@
 #include "check/oracle.h"
 #include "check/point.h"
 #include "grade/marking.h"
-#include "graph/ask.h"
+#include "graph/snapshot.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -109,6 +109,13 @@ static int no_patterns(const struct nb_reference *r, struct nb_error *e)
     return 0;
 }
 
+/* What is differentiated, if nothing is said and there is one thing to differentiate. */
+static void only_loss(const struct nb_graph *g, struct nb_run *run)
+{
+    if (!run->loss && !run->cotangents_given && g->net.losses.n == 1)
+        run->loss = g->net.losses.v[0].name;
+}
+
 static int begin(struct nb_reference *r, const struct nb_check *point, size_t n, const char *const *names,
                  struct nb_arena *a, struct nb_error *e)
 {
@@ -117,6 +124,7 @@ static int begin(struct nb_reference *r, const struct nb_check *point, size_t n,
     r->n = n;
     run->wrt = (struct nb_strings_list){n, (const char **)names};
     run->wrt_given = true;
+    only_loss(r->g, run);
     if (no_patterns(r, e) || !(r->v = nb_zalloc(a, n + 1, sizeof *r->v, e)) ||
         nb_point_draw(r->g, run, 0, a, &r->own, e))
         return -1;

@@ -199,9 +199,30 @@ static void put_drawn(struct nb_writer *w, const char *key, const struct nb_tens
     nb_w_origin(w, key, !came->n ? "sample" : all.n > came->n ? "both" : "request", &all, show);
 }
 
+/* The digest is that of lines "NAME FORMULA". */
+static void put_formulas(struct nb_writer *w, const struct nb_submission *s)
+{
+    struct nb_text t = {.arena = w->text.arena};
+    char hash[NB_HASH_SIZE];
+    for (size_t i = 0; i < s->nexpressions; i++)
+        if (nb_put(&t, s->expressions[i].name, w->e) || nb_put(&t, " ", w->e) ||
+            nb_put(&t, s->expressions[i].text, w->e) || nb_put(&t, "\n", w->e))
+            return;
+    nb_files_hash(t.v, t.n, hash);
+    nb_w_key(w, "candidate");
+    nb_w_open(w, '{');
+    nb_w_string_at(w, "from", "formulas");
+    nb_w_string_at(w, "sha256", hash);
+    nb_w_close(w, '}');
+}
+
 static void put_candidate(struct nb_writer *w, const struct nb_asked *ask, const struct nb_verdicts *v, bool show)
 {
     struct nb_tensors own = {0};
+    if (ask->grading.submission.nexpressions) {
+        put_formulas(w, &ask->grading.submission);
+        return;
+    }
     if (ask->check.gradients.n) {
         nb_w_origin(w, "candidate", "request", &ask->check.gradients, show);
         return;

@@ -100,7 +100,8 @@ static int grade(struct nb_request *rq, struct nb_reply *rp, struct nb_asked *as
     if (nb_grade(ask->g, g, rq->arena, &o.r, &o.out, e))
         return nb_grading_place(g, e), nb_terms_place(ask, e);
     ask->check.gradients = g->submission.gradients;
-    o.r.own.facts.rho = ask->check.rho > 0 ? ask->check.rho : NB_RHO_GRADE;
+    bool formulas = g->submission.form == NB_FORMULAS;
+    o.r.own.facts.rho = ask->check.rho > 0 ? ask->check.rho : formulas ? NB_RHO_FORMULAS : NB_RHO_GRADE;
     return write(rq, &o, form, rp, e);
 }
 
