@@ -184,6 +184,16 @@ class Bodies(WithDaemon):
                          Prefer="respond-async")
         self.assertIn("location", [name.lower() for name in reply.headers])
 
+    def test_grade(self):
+        given = {"inputs/x": numpy.arange(6.0).reshape(2, 3) / 7, "inputs/t": numpy.zeros((2, 2))}
+        files = load(self.ask("POST", "/graphs/net/backward?loss=loss", npz(**given), Content_Type=NPZ, Accept=NPZ).body)
+        handed_in = {"submission/" + name[10:]: g for name, g in files.items() if name.startswith("gradients/")}
+        reply = self.ask("POST", "/graphs/net/grade?loss=loss", npz(**given, **handed_in), Content_Type=NPZ).json()
+        self.assertEqual((reply["verdict"], reply["score"]), ("right", 4))
+        handed_in["submission/fc.weight"] = 2 * numpy.asfortranarray(handed_in["submission/fc.weight"])
+        reply = self.ask("POST", "/graphs/net/grade?loss=loss", npz(**given, **handed_in), Content_Type=NPZ).json()
+        self.assertEqual(reply["tensors"]["fc.weight"]["diagnosis"]["code"], "factor_2")
+
     def test_probes(self):
         function = {"inputs": {"x": {"shape": [3], "interval": [-1, 1]}}, "outputs": {"y": {"shape": [3]}}}
         question = {"function": function, "form": "points"}

@@ -139,6 +139,8 @@ static int take_graph(struct nb_request *rq, struct nb_graph **g, struct nb_erro
 static int prepare(struct nb_request *rq, const struct verb *v, struct nb_error *e)
 {
     struct nb_graph *g;
+    if (!rq->on_worker && nb_tensorfile_packed(rq))
+        return NB_TO_WORKER;
     int r = rq->state ? 0 : take_graph(rq, &g, e);
     if (r || rq->state)
         return r;

@@ -3,6 +3,8 @@
 #include "wire/npy.h"
 #include "wire/npz.h"
 #include "wire/safetensors.h"
+#include <string.h>
+#include <strings.h>
 
 const char *const nb_tensor_types[] = {NB_JSON,
                                        "application/x-safetensors",
@@ -40,6 +42,14 @@ static const struct kind *const kinds[] = {NULL, &safetensors, &safetensors, &np
 bool nb_tensorfile_nameless(int type)
 {
     return kinds[type] == &npy;
+}
+
+bool nb_tensorfile_packed(const struct nb_request *rq)
+{
+    for (size_t i = 0; rq->content_type && nb_tensor_types[i]; i++)
+        if (kinds[i] == &npz && !strncasecmp(rq->content_type, nb_tensor_types[i], strlen(nb_tensor_types[i])))
+            return true;
+    return false;
 }
 
 int nb_tensorfile_read(const struct nb_request *rq, int type, struct nb_tensors *to, struct nb_error *e)
