@@ -38,6 +38,7 @@ static void put_links(struct nb_writer *w)
                                            {"check", "/v1/check"},
                                            {"probes", "/v1/probes"},
                                            {"jobs", "/v1/jobs"},
+                                           {"assignments", "/v1/assignments"},
                                            {"keys", "/v1/keys"},
                                            {"live", "/livez"},
                                            {"ready", "/readyz"},

@@ -176,7 +176,8 @@ enum {
     COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_CHECK | NB_GRADE,
     MAKE = NB_CREATE | NB_REPLACE,
     CHECK = NB_CHECK | NB_TERMS,
-    JUDGE = CHECK | NB_GRADE
+    JUDGE = CHECK | NB_GRADE | NB_TASK,
+    GRADED = NB_GRADE | NB_TASK
 };
 
 /* Terms of a grading. */
@@ -193,30 +194,55 @@ GRADING(slip_credit)
 GRADING(wrong_shape)
 GRADING(submission)
 
+/* Terms of an assignment. */
+#define TASK(what)                                                                                                     \
+    static int task_##what(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)                                \
+    {                                                                                                                  \
+        return nb_read_##what(v, &((struct nb_asked *)to)->task, a, e);                                                \
+    }
+TASK(title)
+TASK(opens)
+TASK(closes)
+TASK(late_until)
+TASK(tries)
+TASK(challenge_seconds)
+TASK(forms)
+TASK(commitment)
+TASK(accept_survivors)
+
 /* What may stand in the query of a binary body: keys whose values are short. */
 #define SHORT_ROWS                                                                                                     \
     {"outputs", NB_FORWARD | NB_BACKWARD | NB_LOSS, 0, read_outputs},                                                  \
         {"loss", NB_BACKWARD | NB_LOSS | JUDGE, 0, read_loss}, {"wrt", NB_BACKWARD | CHECK, 0, read_wrt},              \
-        {"mode", COMPUTE | CHECK, 0, read_mode}, {"seed", COMPUTE | MAKE, 0, read_seed},                               \
-        {"dims", COMPUTE | CHECK, 0, read_dims}, {"method", CHECK, 0, nb_read_method},                                 \
+        {"mode", COMPUTE | JUDGE, 0, read_mode}, {"seed", COMPUTE | MAKE, 0, read_seed},                               \
+        {"dims", COMPUTE | JUDGE, 0, read_dims}, {"method", CHECK, 0, nb_read_method},                                 \
         {"coverage", CHECK, 0, nb_read_coverage}, {"order", CHECK, 0, nb_read_order},                                  \
         {"kinks", JUDGE, 0, nb_read_kinks}, {"rho", JUDGE, 0, nb_read_rho}, {"r_max", JUDGE, 0, nb_read_r_max},        \
         {"power", CHECK, 0, nb_read_power}, {"jacobian", CHECK, 0, nb_read_jacobian},                                  \
-        {"detail", CHECK, 0, nb_read_detail}, {"points", NB_GRADE, 0, grading_points},                                 \
-        {"weights", NB_GRADE, 0, grading_weights}, {"hint_level", NB_GRADE, 0, grading_hint_level},                    \
-        {"reveal", NB_GRADE, 0, grading_reveal}, {"slip_credit", NB_GRADE, 0, grading_slip_credit},                    \
-        {"wrong_shape", NB_GRADE, 0, grading_wrong_shape},                                                             \
+        {"detail", CHECK, 0, nb_read_detail}, {"points", GRADED, 0, grading_points},                                   \
+        {"weights", GRADED, 0, grading_weights}, {"hint_level", GRADED, 0, grading_hint_level},                        \
+        {"reveal", GRADED, 0, grading_reveal}, {"slip_credit", GRADED, 0, grading_slip_credit},                        \
+        {"wrong_shape", GRADED, 0, grading_wrong_shape},                                                               \
     {                                                                                                                  \
         NULL, 0, 0, NULL                                                                                               \
     }
 
 static const struct nb_field rows[] = {
-    {"name", NB_CREATE, NB_CREATE, read_name},
+    {"name", NB_CREATE | NB_TASK, NB_CREATE | NB_TASK, read_name},
     {"graph", NB_HERE | MAKE, NB_HERE | MAKE, read_graph},
     {"parameters", NB_HERE | MAKE | NB_PARAMETERS, NB_PARAMETERS, read_parameters},
     {"inputs", COMPUTE | NB_REPLAY, 0, read_inputs},
-    {"sample", NB_CHECK | NB_GRADE, 0, nb_read_sample},
+    {"sample", NB_CHECK | GRADED, 0, nb_read_sample},
     {"submission", NB_GRADE, NB_GRADE, grading_submission},
+    {"title", NB_TASK, 0, task_title},
+    {"opens", NB_TASK, 0, task_opens},
+    {"closes", NB_TASK, 0, task_closes},
+    {"late_until", NB_TASK, 0, task_late_until},
+    {"tries", NB_TASK, 0, task_tries},
+    {"challenge_seconds", NB_TASK, 0, task_challenge_seconds},
+    {"forms", NB_TASK, 0, task_forms},
+    {"commitment", NB_TASK, 0, task_commitment},
+    {"accept_survivors", NB_TASK, 0, task_accept_survivors},
     {"cotangents", NB_BACKWARD | NB_CHECK | NB_GRADE | NB_REPLAY, 0, read_cotangents},
     {"gradients", NB_CHECK | NB_REPLAY, 0, read_gradients},
     {"direction", NB_CHECK | NB_REPLAY, 0, read_direction},
@@ -423,4 +449,19 @@ struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error
                              .grading = nb_grading_default};
     int r = type ? read_file(rq, verb, type, ask, e) : read_json(rq, verb, ask, e);
     return r ? NULL : ask;
+}
+
+struct nb_asked *nb_decode_text(struct nb_request *rq, unsigned verb, const char *text, struct nb_error *e)
+{
+    struct nb_request came = *rq;
+    rq->body = (char *)(uintptr_t)text;
+    rq->body_size = strlen(text);
+    rq->content_type = NB_JSON;
+    rq->nquery = 0;
+    struct nb_asked *ask = nb_decode(rq, verb, e);
+    rq->body = came.body;
+    rq->body_size = came.body_size;
+    rq->content_type = came.content_type;
+    rq->nquery = came.nquery;
+    return ask;
 }

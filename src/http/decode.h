@@ -3,6 +3,7 @@
 #define NABLA_DECODE_H
 #include "grade/grade.h"
 #include "http/request.h"
+#include "http/task.h"
 
 /* What a request is about: decides which keys its body may have. */
 enum nb_verb {
@@ -16,7 +17,8 @@ enum nb_verb {
     NB_HERE = 128,   /* with one of the first four, NB_GRADE or NB_REPLAY: the graph is in the body */
     NB_REPLAY = 256, /* a check whose terms are in its certificate */
     NB_TERMS = 512,  /* those terms */
-    NB_GRADE = 1024
+    NB_GRADE = 1024,
+    NB_TASK = 2048 /* an assignment */
 };
 
 enum nb_detail {
@@ -47,6 +49,7 @@ struct nb_asked {
     enum nb_detail detail;
     bool bare; /* see struct nb_telling */
     struct nb_replay replay;
+    struct nb_assigned task;
     struct nb_grading grading; /* its .point is in check */
     const char *name;
     struct nb_graph *g; /* the graph it is asked of, once that is known */
@@ -54,6 +57,8 @@ struct nb_asked {
 
 /* NULL on error. What it holds lives as long as the request. */
 struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error *e);
+/* The same of JSON that did not come as the body. */
+struct nb_asked *nb_decode_text(struct nb_request *rq, unsigned verb, const char *text, struct nb_error *e);
 
 /* {"B":16}: sizes of dimensions, added to those there are. */
 int nb_read_sizes(json_t *v, struct nb_run *run, struct nb_arena *a, struct nb_error *e);

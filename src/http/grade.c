@@ -24,6 +24,29 @@ static void put_certificate(struct nb_writer *w, const struct nb_asked *ask, con
         nb_w_raw(w, json);
 }
 
+void nb_w_grade(struct nb_writer *w, const struct nb_asked *ask, const struct nb_reference *r,
+                const struct nb_graded *out, enum nb_hint_level level, bool reveal)
+{
+    nb_w_open(w, '{');
+    nb_w_graded(w, out, level, reveal);
+    nb_w_warnings(w, &r->own);
+    put_certificate(w, ask, &r->own);
+    nb_w_close(w, '}');
+}
+
+int nb_grade_asked(struct nb_request *rq, struct nb_asked *ask, struct nb_reference *r, struct nb_graded *out,
+                   struct nb_error *e)
+{
+    struct nb_grading *g = &ask->grading;
+    g->point = ask->check;
+    if (nb_grade(ask->g, g, rq->arena, r, out, e))
+        return nb_grading_place(g, e), nb_terms_place(ask, e);
+    ask->check.gradients = g->submission.gradients;
+    bool formulas = g->submission.form == NB_FORMULAS;
+    r->own.facts.rho = ask->check.rho > 0 ? ask->check.rho : formulas ? NB_RHO_FORMULAS : NB_RHO_GRADE;
+    return 0;
+}
+
 struct outcome {
     struct nb_asked *ask;
     const struct nb_reporting *as;
@@ -31,20 +54,11 @@ struct outcome {
     struct nb_graded out;
 };
 
-static void put_result(struct nb_writer *w, const struct outcome *o, enum nb_hint_level level, bool reveal)
-{
-    nb_w_open(w, '{');
-    nb_w_graded(w, &o->out, level, reveal);
-    nb_w_warnings(w, &o->r.own);
-    put_certificate(w, o->ask, &o->r.own);
-    nb_w_close(w, '}');
-}
-
 static int write_json(struct nb_request *rq, const void *result, struct nb_reply *rp, struct nb_error *e)
 {
     const struct outcome *o = result;
     struct nb_writer w = nb_writer(rq->arena, e);
-    put_result(&w, o, o->ask->grading.hint_level, o->ask->grading.reveal);
+    nb_w_grade(&w, o->ask, &o->r, &o->out, o->ask->grading.hint_level, o->ask->grading.reveal);
     return nb_reply_written(rp, &w);
 }
 
@@ -55,13 +69,14 @@ static int write_report(struct nb_request *rq, const struct nb_report_format *f,
     const struct nb_grading *g = &o->ask->grading;
     struct nb_report about = o->as->about;
     struct nb_writer w = nb_writer(rq->arena, e);
-    put_result(&w, o, NB_HINT_FORMULA, true);
+    nb_w_grade(&w, o->ask, &o->r, &o->out, NB_HINT_FORMULA, true);
     if (e->code)
         return -1;
     if (!(about.result = json_loadb(w.text.v, w.text.n, 0, NULL)))
         return nb_fail_memory(e);
     about.level = g->hint_level;
     about.reveal = g->reveal;
+    about.full &= nb_may(rq, NB_MAY_backward);
     about.wrong_shape = g->strict;
     return nb_keep_json(rq, about.result, e) || nb_reply_report(rq, f, &about, rp, e) ? -1 : 0;
 }
@@ -92,17 +107,13 @@ static int grade(struct nb_request *rq, struct nb_reply *rp, struct nb_asked *as
                  struct nb_error *e)
 {
     struct outcome o = {.ask = ask, .as = as};
-    struct nb_grading *g = &ask->grading;
     int form = as->format ? 0 : nb_forms_accept(rq, forms, e);
-    g->point = ask->check;
     if (form < 0)
         return -1;
-    if (nb_grade(ask->g, g, rq->arena, &o.r, &o.out, e))
-        return nb_grading_place(g, e), nb_terms_place(ask, e);
-    ask->check.gradients = g->submission.gradients;
-    bool formulas = g->submission.form == NB_FORMULAS;
-    o.r.own.facts.rho = ask->check.rho > 0 ? ask->check.rho : formulas ? NB_RHO_FORMULAS : NB_RHO_GRADE;
-    return write(rq, &o, form, rp, e);
+    if (ask->grading.reveal && !nb_may(rq, NB_MAY_backward))
+        return nb_fail(e, NB_E_scope_missing, "to see what was expected needs a key with the scope backward"),
+               nb_at(e, "reveal");
+    return nb_grade_asked(rq, ask, &o.r, &o.out, e) ? -1 : write(rq, &o, form, rp, e);
 }
 
 static int grade_stored(struct nb_request *rq, struct nb_reply *rp, const struct nb_reporting *as, struct nb_error *e)

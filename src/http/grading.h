@@ -26,4 +26,13 @@ void nb_w_graded(struct nb_writer *w, const struct nb_graded *out, enum nb_hint_
 /* Member "map" of such an object of a tensor: where it is wrong, as far as that was judged entry by entry. */
 void nb_w_map(struct nb_writer *w, const struct nb_checked *c);
 
+struct nb_asked;
+struct nb_request;
+/* Grades what was asked, of ask->g. */
+int nb_grade_asked(struct nb_request *rq, struct nb_asked *ask, struct nb_reference *r, struct nb_graded *out,
+                   struct nb_error *e);
+/* The whole object, with warnings and certificate. */
+void nb_w_grade(struct nb_writer *w, const struct nb_asked *ask, const struct nb_reference *r,
+                const struct nb_graded *out, enum nb_hint_level level, bool reveal);
+
 #endif

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 enum { NB_NOBODY = 1 << NB_SCOPE_COUNT };
-enum nb_where { NB_INLINE, NB_WORKER, NB_EITHER, NB_LONG };
+enum nb_where { NB_INLINE, NB_WORKER, NB_EITHER, NB_LONG, NB_WAITED };
 
 struct nb_route {
     const char *method, *path, *operation;

@@ -147,6 +147,8 @@ static enum MHD_Result run(struct nb_exchange *x)
     enum nb_where where = x->rq.route->where;
     if (where == NB_LONG)
         return run_long(x);
+    if (where == NB_WAITED)
+        return submit(x, server.waited, run_waited);
     if (where == NB_WORKER || (where == NB_EITHER && x->rq.body_size > INLINE_BODY))
         return submit(x, server.workers, run_task);
     return run_handler(x, x->rq.route->handler) ? answer(x) : submit(x, server.workers, run_task);

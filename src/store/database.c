@@ -35,6 +35,27 @@ static const char *const schemas[] = {
     "ALTER TABLE job ADD COLUMN scopes INTEGER NOT NULL DEFAULT 0;"
     "PRAGMA user_version = 3;"
     "COMMIT;",
+    "BEGIN;"
+    "CREATE TABLE assignment("
+    "name TEXT PRIMARY KEY, owner TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,"
+    "opens INTEGER NOT NULL, closes INTEGER NOT NULL, ends INTEGER NOT NULL, tries INTEGER NOT NULL,"
+    "challenge_seconds INTEGER NOT NULL, late INTEGER NOT NULL, over INTEGER NOT NULL, secret BLOB NOT NULL,"
+    "text TEXT NOT NULL) STRICT;"
+    "CREATE TABLE challenge("
+    "id TEXT PRIMARY KEY, assignment TEXT NOT NULL REFERENCES assignment(name) ON DELETE CASCADE, key TEXT NOT NULL,"
+    "student TEXT NOT NULL, attempt INTEGER NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL,"
+    "expired INTEGER NOT NULL, used INTEGER NOT NULL, commitment TEXT NOT NULL,"
+    "UNIQUE(assignment, student, attempt)) STRICT;"
+    "CREATE INDEX challenge_expires ON challenge(expires) WHERE expired = 0 AND used = 0;"
+    "CREATE TABLE submission("
+    "number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    "challenge TEXT NOT NULL UNIQUE REFERENCES challenge(id) ON DELETE CASCADE, assignment TEXT NOT NULL,"
+    "student TEXT NOT NULL, attempt INTEGER NOT NULL, received INTEGER NOT NULL, late INTEGER NOT NULL,"
+    "counted INTEGER NOT NULL, score REAL NOT NULL, max_score REAL NOT NULL, verdict TEXT NOT NULL, hash TEXT NOT NULL,"
+    "type TEXT NOT NULL, result TEXT NOT NULL, body BLOB NOT NULL) STRICT;"
+    "CREATE INDEX submission_assignment ON submission(assignment, student);"
+    "PRAGMA user_version = 4;"
+    "COMMIT;",
 };
 enum { SCHEMA = sizeof schemas / sizeof *schemas };
 

@@ -3,13 +3,12 @@
 #include "nabla/limits.h"
 #include "store/clock.h"
 #include "store/parts.h"
+#include "store/secret.h"
 #include "store/statement.h"
 #include <nettle/memops.h>
 #include <nettle/sha2.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 const char *const nb_scope_names[NB_SCOPE_COUNT] = {
 #define SCOPE(name, help) #name,
@@ -25,19 +24,13 @@ static void hash_text(const char *text, size_t n, uint8_t hash[32])
     sha256_digest(&c, 32, hash);
 }
 
-static void put_hex(const uint8_t *bytes, size_t n, char *to)
-{
-    for (size_t i = 0; i < n; i++)
-        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static int draw(char text[NB_KEY_TEXT], struct nb_error *e)
 {
     uint8_t bytes[32];
-    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
-        return nb_fail(e, NB_E_internal, "the system has no random bytes: %m");
+    if (nb_random(bytes, sizeof bytes, e))
+        return -1;
     memcpy(text, "nk_", 3);
-    put_hex(bytes, sizeof bytes, text + 3);
+    nb_hex(bytes, sizeof bytes, text + 3);
     return 0;
 }
 
@@ -74,7 +67,7 @@ static struct nb_key *by_id(const struct nb_keyring *r, const char *id)
 static struct nb_key *by_hash(const struct nb_keyring *r, const uint8_t hash[32])
 {
     char id[NB_KEY_ID];
-    put_hex(hash, 8, id);
+    nb_hex(hash, 8, id);
     struct nb_key *k = by_id(r, id);
     return k && memeql_sec(k->hash, hash, 32) ? k : NULL;
 }
@@ -187,7 +180,7 @@ int nb_store_key_add(struct nb_store *s, struct nb_key *k, char text[NB_KEY_TEXT
     if (draw(text, e))
         return -1;
     hash_text(text, NB_KEY_TEXT - 1, k->hash);
-    put_hex(k->hash, 8, k->who.id);
+    nb_hex(k->hash, 8, k->who.id);
     k->created = nb_clock();
     k->expired = false;
     pthread_mutex_lock(&s->disk);

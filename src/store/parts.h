@@ -13,7 +13,11 @@ struct nb_store {
     struct nb_catalog catalog;
     struct nb_keyring keys;
     pthread_mutex_t disk, memory;
+    int64_t expired_at; /* when we last looked what time has ended */
 };
+
+/* [A-Za-z0-9_.-]{1,64}, not . or .. */
+bool nb_parts_is_name(const char *name);
 
 /* All with the lock `disk` held. */
 

@@ -6,6 +6,7 @@
 #include "store/store.h"
 #include "nabla/limits.h"
 #include "store/clock.h"
+#include "store/courserows.h"
 #include "store/parts.h"
 #include "wire/safetensors.h"
 #include <stdlib.h>
@@ -74,6 +75,8 @@ void nb_store_tick(struct nb_store *s)
     if (pthread_mutex_trylock(&s->disk))
         return;
     nb_keyring_expire(s, now, &unsaid);
+    if (now != s->expired_at && !nb_courserows_expire(s->database, now, &unsaid))
+        s->expired_at = now;
     pthread_mutex_unlock(&s->disk);
 }
 
@@ -257,7 +260,7 @@ static int keep(struct nb_store *s, struct nb_entry *info, struct nb_graph *g, s
     return 0;
 }
 
-static bool is_name(const char *name)
+bool nb_parts_is_name(const char *name)
 {
     size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
     return n > 0 && n <= 64 && !name[n] && strcmp(name, ".") && strcmp(name, "..");
@@ -283,7 +286,7 @@ static int put_locked(struct nb_store *s, const char *name, struct nb_graph *g, 
                       struct nb_error *e)
 {
     struct nb_entry x;
-    if (!is_name(name))
+    if (!nb_parts_is_name(name))
         return nb_fail(e, NB_E_bad_name,
                        "names of graphs match [A-Za-z0-9_.-]{1,64} and are not . or ..; \"%.80s\" came", name);
     pthread_mutex_lock(&s->disk);
