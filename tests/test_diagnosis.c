@@ -153,6 +153,266 @@ START_TEST(test_plain)
 }
 END_TEST
 
+/* ---- mistakes of modules, worked out by hand ------------------------------------------------------------------------
+ */
+
+static double sigma(double v)
+{
+    return 1 / (1 + exp(-v));
+}
+
+#define HAND(name, expression)                                                                                         \
+    static double name(double x, double g)                                                                             \
+    {                                                                                                                  \
+        return expression;                                                                                             \
+    }
+HAND(tanh_first, g *(1 - tanh(x)))
+HAND(tanh_input, g *(1 - x * x))
+HAND(tanh_again, g *(1 - tanh(tanh(x)) * tanh(tanh(x))))
+HAND(tanh_rest, g *tanh(x) * tanh(x))
+HAND(sigmoid_input, g *x *(1 - x))
+HAND(sigmoid_again, g *sigma(sigma(x)) * (1 - sigma(sigma(x))))
+HAND(sigmoid_rest, g *(1 - sigma(x)))
+HAND(sigmoid_itself, g *sigma(x))
+HAND(sigmoid_sum, g *sigma(x) * (1 + sigma(x)))
+HAND(pass, ((void)x, g))
+HAND(relu_other, x > 0 ? 0 : g)
+HAND(leaky_other, x > 0 ? 0.13 * g : g)
+HAND(leaky_both, x > 0 ? 1.13 * g : 0.13 * g)
+HAND(elu_out, x > 0 ? g : g * 1.7 * (exp(x) - 1))
+HAND(elu_other, x > 0 ? g * 1.7 * exp(x) : g)
+HAND(swish_gate, g *sigma(0.7 * x))
+HAND(swish_bump, g * 0.7 * x * sigma(0.7 * x) * (1 - sigma(0.7 * x)))
+HAND(softplus_bump, g *sigma(x) * (1 - sigma(x)))
+HAND(softplus_rest, g / (1 + exp(x)))
+HAND(softplus_exp, g *exp(x))
+HAND(no_cotangent, ((void)g, 1 - tanh(x) * tanh(x)))
+
+static const struct {
+    const char *op, *code;
+    double (*wrong)(double x, double g);
+} hand[] = {
+    {"'op': 'Tanh'", "tanh_square_missing", tanh_first},
+    {"'op': 'Tanh'", "tanh_at_input", tanh_input},
+    {"'op': 'Tanh'", "tanh_twice", tanh_again},
+    {"'op': 'Tanh'", "tanh_complement", tanh_rest},
+    {"'op': 'Tanh'", "slope_missing", pass},
+    {"'op': 'Tanh'", "cotangent_ignored", no_cotangent},
+    {"'op': 'Sigmoid'", "sigmoid_at_input", sigmoid_input},
+    {"'op': 'Sigmoid'", "sigmoid_twice", sigmoid_again},
+    {"'op': 'Sigmoid'", "sigmoid_complement", sigmoid_rest},
+    {"'op': 'Sigmoid'", "sigmoid_value", sigmoid_itself},
+    {"'op': 'Sigmoid'", "sigmoid_plus", sigmoid_sum},
+    {"'op': 'ReLU'", "mask_missing", pass},
+    {"'op': 'ReLU'", "mask_inverted", relu_other},
+    {"'op': 'LeakyReLU', 'negative_slope': 0.13", "leaky_exchanged", leaky_other},
+    {"'op': 'LeakyReLU', 'negative_slope': 0.13", "leaky_both_sides", leaky_both},
+    {"'op': 'ELU', 'alpha': 1.7", "elu_at_output", elu_out},
+    {"'op': 'ELU', 'alpha': 1.7", "elu_exchanged", elu_other},
+    {"'op': 'SiLU', 'beta': 0.7", "silu_gate_only", swish_gate},
+    {"'op': 'SiLU', 'beta': 0.7", "silu_slope_only", swish_bump},
+    {"'op': 'Softplus'", "softplus_bump", softplus_bump},
+    {"'op': 'Softplus'", "softplus_complement", softplus_rest},
+    {"'op': 'Softplus'", "softplus_exponential", softplus_exp},
+};
+
+static const double at_x[] = {0.5, -1.25, 1.75, -0.375, 0.8125, -0.625}, with_g[] = {1, -0.75, 0.5, 1.25, -1.5, 0.625};
+#define INPUT "{'x': [[0.5, -1.25, 1.75], [-0.375, 0.8125, -0.625]]}"
+#define COTANGENT "{'y': [[1, -0.75, 0.5], [1.25, -1.5, 0.625]]}"
+
+/* In the middle of a network as well: between two sums of weights the gradient of the first is what tells. */
+START_TEST(test_by_hand)
+{
+    char text[500];
+    double wrong[6], sums[3] = {0};
+    for (int i = 0; i < 6; i++) {
+        wrong[i] = hand[_i].wrong(at_x[i], with_g[i]);
+        sums[i % 3] += wrong[i];
+    }
+    snprintf(text, sizeof text,
+             "{'inputs': {'x': ['n', 3]}, 'nodes': {'b': {'op': 'Parameter', 'shape': [3], 'init': 'zeros'}, 's': "
+             "{'expr': 'x + b'}, 'y': {%s, 'in': 's'}}, 'outputs': ['y'], 'dtype': 'float64'}",
+             hand[_i].op);
+    open_clinic(text, NULL, INPUT, COTANGENT);
+    struct nb_diagnosis d = diagnose("x", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)2, (int64_t)3), wrong});
+    expect(&d, hand[_i].code);
+    ck_assert_str_eq(d.node, "y");
+    ck_assert(d.slip);
+    d = diagnose("b", (struct nb_tensor){NB_F64, nb_shape_of(1, (int64_t)3), sums});
+    expect(&d, hand[_i].code);
+    ck_assert_str_eq(d.node, "y");
+}
+END_TEST
+
+/* p (g - sum(g p)), got wrong in six ways. */
+static void softmax_mistake(int which, const double *p, const double *g, double *to)
+{
+    double dot = p[0] * g[0] + p[1] * g[1] + p[2] * g[2];
+    for (int i = 0; i < 3; i++) {
+        const double ways[] = {g[i] * p[i] * (1 - p[i]), g[i] * p[i],         g[i],
+                               p[i] * (g[i] - dot / 3),  p[i] * (g[i] + dot), g[i] - dot};
+        to[i] = ways[which];
+    }
+}
+static const char *const softmax_codes[] = {"softmax_diagonal", "softmax_value", "slope_missing",
+                                            "softmax_mean",     "softmax_plus",  "softmax_factor_missing"};
+
+START_TEST(test_softmax)
+{
+    double wrong[6], p[3];
+    for (int r = 0; r < 6; r += 3) {
+        double sum = exp(at_x[r]) + exp(at_x[r + 1]) + exp(at_x[r + 2]);
+        for (int i = 0; i < 3; i++)
+            p[i] = exp(at_x[r + i]) / sum;
+        softmax_mistake(_i, p, with_g + r, wrong + r);
+    }
+    open_clinic("{'inputs': {'x': ['n', 3]}, 'nodes': {'y': {'op': 'Softmax', 'in': 'x'}}, 'outputs': ['y'], 'dtype': "
+                "'float64'}",
+                NULL, INPUT, COTANGENT);
+    struct nb_diagnosis d = diagnose("x", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)2, (int64_t)3), wrong});
+    expect(&d, softmax_codes[_i]);
+}
+END_TEST
+
+/* The factor p(1 - p) that cancels, in the last layer of a classifier: seen in the weights two layers below. */
+#define CLASSIFIER(activation)                                                                                         \
+    "{'inputs': {'x': ['n', 3], 't': {'shape': ['n'], 'dtype': 'int64'}}, 'nodes': {'h': {'op': 'Linear', "            \
+    "'out_features': 4, 'in': 'x'}, 'a': {'op': '" activation "', 'in': 'h'}, 'z': {'op': 'Linear', "                  \
+    "'out_features': 3, 'in': 'a'}, 'loss': {'op': 'CrossEntropyLoss', 'in': ['z', 't']}}, 'outputs': ['z'], "         \
+    "'dtype': 'float64'}"
+
+/* dL/dz with the factor, then back to the first weights, in plain loops. */
+static void classifier_weights(const struct nb_tensors *p, double *dw)
+{
+    const double *w1 = nb_tensors_find(p, "h.weight")->data, *b1 = nb_tensors_find(p, "h.bias")->data;
+    const double *w2 = nb_tensors_find(p, "z.weight")->data, *b2 = nb_tensors_find(p, "z.bias")->data;
+    const int target[] = {2, 0};
+    memset(dw, 0, 12 * sizeof *dw);
+    for (int r = 0; r < 2; r++) {
+        double a[4], z[3], sum = 0;
+        for (int j = 0; j < 4; j++) {
+            a[j] = b1[j];
+            for (int i = 0; i < 3; i++)
+                a[j] += w1[j * 3 + i] * at_x[r * 3 + i];
+            a[j] = tanh(a[j]);
+        }
+        for (int k = 0; k < 3; k++) {
+            z[k] = b2[k];
+            for (int j = 0; j < 4; j++)
+                z[k] += w2[k * 4 + j] * a[j];
+            sum += exp(z[k]);
+        }
+        for (int k = 0; k < 3; k++) {
+            double q = exp(z[k]) / sum, dz = (q - (k == target[r])) / 2 * q * (1 - q);
+            for (int j = 0; j < 4; j++)
+                for (int i = 0; i < 3; i++)
+                    dw[j * 3 + i] += dz * w2[k * 4 + j] * (1 - a[j] * a[j]) * at_x[r * 3 + i];
+        }
+    }
+}
+
+START_TEST(test_classifier)
+{
+    double dw[12];
+    open_clinic(CLASSIFIER("Tanh"), NULL, "{'x': [[0.5, -1.25, 1.75], [-0.375, 0.8125, -0.625]], 't': [2, 0]}", NULL);
+    classifier_weights(nb_graph_parameters(graph), dw);
+    struct nb_diagnosis d =
+        diagnose("h.weight", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)4, (int64_t)3), dw});
+    expect(&d, "crossentropy_extra_slope");
+    ck_assert_str_eq(d.node, "loss");
+    ck_assert_str_eq(d.hint, "With cross-entropy this factor cancels.");
+    for (int i = 0; i < 12; i++) /* as printed with six decimals */
+        dw[i] = nearbyint(dw[i] * 1e6) / 1e6;
+    const struct nb_tensor *t = nb_tensors_find(&right.gradients, "h.weight");
+    struct nb_suspect s = {"h.weight", {NB_F64, t->shape, dw}, t->shape, doubles(t), NULL, {6, 6}, 0};
+    ck_assert(!nb_diagnose(clinic, &s, &d, &error));
+    expect(&d, "crossentropy_extra_slope");
+}
+END_TEST
+
+/* ---- places ---------------------------------------------------------------------------------------------------------
+ */
+
+/* d/dx of tanh(c tanh(x)): the square forgotten in the first, in the second, in both. */
+START_TEST(test_which_node)
+{
+    double wrong[6];
+    for (int i = 0; i < 6; i++) {
+        double a = tanh(at_x[i]), b = tanh(1.5 * a);
+        wrong[i] = with_g[i] * (_i == 0 ? 1 - b * b : 1 - b) * 1.5 * (_i == 1 ? 1 - a * a : 1 - a);
+    }
+    open_clinic("{'inputs': {'x': ['n', 3]}, 'nodes': {'a': {'op': 'Tanh', 'in': 'x'}, 's': {'expr': '1.5*a'}, 'y': "
+                "{'op': 'Tanh', 'in': 's'}}, 'outputs': ['y'], 'dtype': 'float64'}",
+                NULL, INPUT, COTANGENT);
+    struct nb_diagnosis d = diagnose("x", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)2, (int64_t)3), wrong});
+    expect(&d, "tanh_square_missing");
+    ck_assert_msg(_i == 2 ? strstr(d.pattern, "all 2 Tanh") != NULL : !strcmp(d.node, _i ? "y" : "a"), "%s at %s",
+                  d.pattern, d.node);
+}
+END_TEST
+
+/* A weight that is used three times: y = w*tanh(w*tanh(w*x)), with only the first or the last use counted. */
+#define UNROLLED                                                                                                       \
+    "{'inputs': {'x': ['n', 1]}, 'nodes': {'l1': {'op': 'Linear', 'out_features': 1, 'bias': false, 'in': 'x'}, "      \
+    "'h1': "                                                                                                           \
+    "{'op': 'Tanh', 'in': 'l1'}, 'l2': {'op': 'Linear', 'out_features': 1, 'bias': false, 'in': 'h1', 'share': "       \
+    "'l1'}, "                                                                                                          \
+    "'h2': {'op': 'Tanh', 'in': 'l2'}, 'l3': {'op': 'Linear', 'out_features': 1, 'bias': false, 'in': 'h2', 'share': " \
+    "'l1'}}, 'outputs': ['l3'], 'dtype': 'float64'}"
+
+START_TEST(test_uses)
+{
+    const double w = 0.75, x = 0.5, g = 1.25, h1 = tanh(w * x), h2 = tanh(w * h1);
+    double last = g * h2, middle = g * w * (1 - h2 * h2) * h1, first = g * w * (1 - h2 * h2) * w * (1 - h1 * h1) * x;
+    double sums[] = {last, first, (last + middle + first) / 3};
+    const char *const codes[] = {"only_last_use", "only_first_use", "factor_steps"};
+    open_clinic(UNROLLED, "{'l1.weight': [[0.75]]}", "{'x': [[0.5]]}", "{'l3': [[1.25]]}");
+    struct nb_tensor t = {NB_F64, nb_shape_of(2, (int64_t)1, (int64_t)1), &sums[_i]};
+    struct nb_diagnosis d = diagnose("l1.weight", t);
+    expect(&d, codes[_i]);
+}
+END_TEST
+
+/* y = x + tanh(x): one of the two ways back is forgotten. */
+START_TEST(test_residual)
+{
+    double wrong[6];
+    for (int i = 0; i < 6; i++)
+        wrong[i] = _i ? with_g[i] : with_g[i] * (1 - tanh(at_x[i]) * tanh(at_x[i]));
+    open_clinic("{'inputs': {'x': ['n', 3]}, 'nodes': {'h': {'op': 'Tanh', 'in': 'x'}, 'y': {'op': 'Add', 'in': ['x', "
+                "'h']}}, 'outputs': ['y'], 'dtype': 'float64'}",
+                NULL, INPUT, COTANGENT);
+    struct nb_diagnosis d = diagnose("x", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)2, (int64_t)3), wrong});
+    expect(&d, "contribution_missing");
+}
+END_TEST
+
+/* Nothing known: numbers drawn at random are no mistake of anybody's. */
+START_TEST(test_noise)
+{
+    double v[12];
+    open_clinic(CLASSIFIER("Sigmoid"), NULL, "{'x': [[0.5, -1.25, 1.75], [-0.375, 0.8125, -0.625]], 't': [2, 0]}",
+                NULL);
+    for (int k = 0; k < 12; k++)
+        v[k] = nb_normal(nb_stream_of((struct nb_seed){(uint64_t)_i, 1}, "noise"), (uint64_t)k);
+    struct nb_diagnosis d = diagnose("h.weight", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)4, (int64_t)3), v});
+    expect(&d, "entries");
+    ck_assert(!d.slip);
+    ck_assert_int_eq(evidence(&d, "wrong")->whole, 12);
+}
+END_TEST
+
+/* A single entry is proportional to everything: no factor is read into it, unless it is one that everybody knows. */
+START_TEST(test_single_entry)
+{
+    open_example();
+    struct nb_diagnosis d = diagnose_text("fc.bias", "[0.7]");
+    expect(&d, "entries");
+    d = diagnose_text("fc.bias", "[-1.5]");
+    expect(&d, "sign");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("diagnosis");
@@ -160,6 +420,14 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_example);
     tcase_add_loop_test(t, test_plain, 0, sizeof plain / sizeof *plain);
+    tcase_add_loop_test(t, test_by_hand, 0, sizeof hand / sizeof *hand);
+    tcase_add_loop_test(t, test_softmax, 0, 6);
+    tcase_add_test(t, test_classifier);
+    tcase_add_loop_test(t, test_which_node, 0, 3);
+    tcase_add_loop_test(t, test_uses, 0, 3);
+    tcase_add_loop_test(t, test_residual, 0, 2);
+    tcase_add_loop_test(t, test_noise, 0, 20);
+    tcase_add_test(t, test_single_entry);
     suite_add_tcase(s, t);
     return s;
 }

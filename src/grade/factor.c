@@ -67,7 +67,7 @@ static const char *origin(struct nb_exam *x, const struct constant *k, struct nb
     long long n = c->batch, d = c->entries;
     if (k->batch && k->size)
         return nb_sprintf(c->arena, e, ", and your batch has %lld rows of %lld entries", n, d);
-    if (k->batch)
+    if (k->batch || (c->batch == 2 && fabs(k->times) != 1)) /* 2 may be N */
         return nb_sprintf(c->arena, e, ", and your batch has %lld rows", n);
     if (k->steps)
         return nb_sprintf(c->arena, e, ", and there are %lld time steps", (long long)c->steps);
