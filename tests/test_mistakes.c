@@ -171,7 +171,7 @@ static void try_attempt(struct ward *w, struct nb_attempt *a)
 {
     int nwrt = w->c->p->plan.wants.nwrt;
     const double *g[64];
-    ck_assert_msg(!nb_attempt_make(w->c, a, &error), "%s, %s: %s", w->s->what, a->code, error.detail);
+    ck_assert_msg(!nb_attempt_make(w->c, a, NB_ALL_WRT, &error), "%s, %s: %s", w->s->what, a->code, error.detail);
     if (a->none)
         return;
     for (int i = 0; i < nwrt; i++)

@@ -14,13 +14,15 @@ struct nb_attempt {
     bool many;                       /* at several nodes */
     bool tried;
     bool none;      /* here it is no mistake, or cannot be made */
-    double **print; /* per wrt of the plan */
+    double **print; /* per wrt of the plan, NULL where its gradient was not asked for yet */
 };
 
 /* Fills c->attempts, the likeliest first. */
 int nb_attempts_list(struct nb_clinic *c, struct nb_error *e);
-/* Makes it: the gradients are in the clinic's session afterwards, and its prints are kept. a->none: not. */
-int nb_attempt_make(struct nb_clinic *c, struct nb_attempt *a, struct nb_error *e);
+enum { NB_ALL_WRT = -1 };
+/* Makes it for one wrt of the plan, or all: the gradients are in the clinic's session afterwards, and prints are kept.
+ * a->none: it was not made. */
+int nb_attempt_make(struct nb_clinic *c, struct nb_attempt *a, int wrt, struct nb_error *e);
 /* The entry kept as print k of a tensor with n entries, and how many there are. */
 static inline size_t nb_print_count(size_t n)
 {

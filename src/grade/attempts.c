@@ -144,6 +144,11 @@ int nb_attempts_list(struct nb_clinic *c, struct nb_error *e)
 {
     const struct nb_net *net = &c->p->plan.net;
     c->listed = true;
+    if (!(c->back_of = nb_zalloc(c->arena, net->ops.n + 1, sizeof *c->back_of, e)))
+        return -1;
+    for (int b = 0; b < c->p->plan.nback; b++)
+        if (op_of(c, b))
+            c->back_of[c->p->plan.back[b].op] = &c->p->plan.back[b];
     if (list_known(c, true, e) || list_known(c, false, e))
         return -1;
     for (size_t l = 0; l < net->learned.n; l++)
@@ -162,6 +167,8 @@ struct making {
     const struct nb_attempt *a;
     struct nb_slip slip;
     struct nb_arena scratch;
+    int wrt; /* the only gradient that is wanted, or NB_ALL_WRT */
+    struct nb_tensor *gin, *gw;
     int made;
 };
 
@@ -172,10 +179,36 @@ static int right(const struct nb_op *op, const struct nb_call *c, struct nb_erro
 
 static const struct nb_back *planted_at(const struct making *m, const struct nb_op *op)
 {
+    const struct nb_back *b = m->c->back_of[op - m->c->p->plan.net.ops.v];
     for (int i = 0; i < m->a->n; i++)
-        if (op_of(m->c, m->a->back[i]) == op)
-            return &m->c->p->plan.back[m->a->back[i]];
+        if (&m->c->p->plan.back[m->a->back[i]] == b)
+            return b;
     return NULL;
+}
+
+/* A leaf nobody asks about: its gradient is the largest part of the work. What is to be added is computed in any case:
+ * the session adds it. */
+static bool is_idle(const struct making *m, int v, enum nb_flow flow)
+{
+    const struct nb_plan *p = &m->c->p->plan;
+    bool leaf = v >= 0 && (p->net.values.v[v].kind == NB_V_INPUT || p->net.values.v[v].kind == NB_V_PARAM);
+    return leaf && m->wrt != NB_ALL_WRT && flow == NB_WRITE && p->wants.wrt[m->wrt] != v;
+}
+
+static int right_where_wanted(struct making *m, const struct nb_op *op, const struct nb_call *call, struct nb_error *e)
+{
+    struct nb_call c = *call;
+    const struct nb_back *b = m->c->back_of[op - m->c->p->plan.net.ops.v];
+    for (int i = 0; i < op->nin; i++) {
+        m->gin[i] = call->gin[i];
+        m->gin[i].data = is_idle(m, op->in[i], b->in[i]) ? NULL : call->gin[i].data;
+    }
+    for (int i = 0; i < op->nw; i++) {
+        m->gw[i] = call->gw[i];
+        m->gw[i].data = is_idle(m, op->w[i], b->w[i]) ? NULL : call->gw[i].data;
+    }
+    c.gin = m->gin, c.gw = m->gw;
+    return right(op, &c, e);
 }
 
 static int instead(void *context, const struct nb_op *op, const struct nb_call *call, struct nb_error *e)
@@ -183,7 +216,7 @@ static int instead(void *context, const struct nb_op *op, const struct nb_call *
     struct making *m = context;
     const struct nb_back *b = planted_at(m, op);
     if (!b)
-        return right(op, call, e);
+        return right_where_wanted(m, op, call, e);
     if (m->a->known) {
         int done = right(op, call, e) ? -1 : nb_plant(m->a->known, op, call, &m->scratch, e);
         m->made += done > 0;
@@ -210,14 +243,16 @@ static size_t largest(const struct nb_plan *p)
     return most;
 }
 
-static int keep_prints(struct nb_clinic *c, struct nb_attempt *a, struct nb_error *e)
+static int keep_prints(struct nb_clinic *c, struct nb_attempt *a, int wrt, struct nb_error *e)
 {
     const struct nb_wants *w = &c->p->plan.wants;
-    if (!(a->print = nb_small(c->arena, (size_t)w->nwrt + 1, sizeof *a->print, e)))
+    if (!a->print && !(a->print = nb_zalloc(c->arena, (size_t)w->nwrt + 1, sizeof *a->print, e)))
         return -1;
     for (int i = 0; i < w->nwrt; i++) {
         size_t n = (size_t)nb_count(&c->p->plan.net.values.v[w->wrt[i]].shape);
         const double *g = c->s.grad[w->wrt[i]];
+        if (a->print[i] || (wrt != NB_ALL_WRT && wrt != i))
+            continue;
         if (!(a->print[i] = nb_small(c->arena, NB_PRINTS, sizeof(double), e)))
             return -1;
         for (size_t k = 0; k < nb_print_count(n); k++)
@@ -226,24 +261,32 @@ static int keep_prints(struct nb_clinic *c, struct nb_attempt *a, struct nb_erro
     return 0;
 }
 
-int nb_attempt_make(struct nb_clinic *c, struct nb_attempt *a, struct nb_error *e)
+static int making_init(struct making *m, struct nb_error *e)
 {
-    struct making m = {.c = c, .a = a, .slip = {.plan = &c->p->plan, .kind = a->kind, .batch = c->batch}};
-    m.slip.loss = c->p->loss >= 0;
-    nb_arena_init(&m.scratch, c->arena->cap);
-    m.slip.gout = nb_small(&m.scratch, (size_t)c->p->plan.widest + 1, sizeof *m.slip.gout, e);
-    m.slip.room = nb_alloc(&m.scratch, largest(&c->p->plan), sizeof *m.slip.room, e);
+    const struct nb_plan *p = &m->c->p->plan;
+    size_t widest = (size_t)p->widest + 1;
+    nb_arena_init(&m->scratch, m->c->arena->cap);
+    m->slip = (struct nb_slip){.plan = p, .kind = m->a->kind, .batch = m->c->batch, .loss = m->c->p->loss >= 0};
+    m->slip.gout = nb_small(&m->scratch, widest, sizeof *m->slip.gout, e);
+    m->slip.room = nb_alloc(&m->scratch, largest(p), sizeof *m->slip.room, e);
+    m->gin = nb_small(&m->scratch, widest, sizeof *m->gin, e);
+    m->gw = nb_small(&m->scratch, widest, sizeof *m->gw, e);
+    return m->slip.gout && m->slip.room && m->gin && m->gw ? 0 : -1;
+}
+
+int nb_attempt_make(struct nb_clinic *c, struct nb_attempt *a, int wrt, struct nb_error *e)
+{
+    struct making m = {.c = c, .a = a, .wrt = wrt};
+    int bad = making_init(&m, e);
     c->s.instead = instead;
     c->s.context = &m;
-    int bad = m.slip.gout && m.slip.room ? nb_session_backward(&c->s, c->cotangent, e) : -1;
+    bad = bad || nb_session_backward(&c->s, c->cotangent, e);
     c->s.instead = NULL;
     nb_arena_done(&m.scratch);
     c->spent += 3 * c->p->plan.cost + 1e5;
     a->none = !m.made;
-    if (!bad && !a->tried && !a->none)
-        bad = keep_prints(c, a, e);
     a->tried = true;
-    return bad;
+    return bad || (!a->none && keep_prints(c, a, wrt, e)) ? -1 : 0;
 }
 
 /* ---- in words -------------------------------------------------------------------------------------------------------

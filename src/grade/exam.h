@@ -20,7 +20,8 @@ struct nb_clinic {
     bool listed;
     size_t nattempts, cap;
     struct nb_attempt *attempts;
-    double spent; /* floating-point operations so far, roughly */
+    const struct nb_back **back_of; /* per operation */
+    double spent;                   /* floating-point operations so far, roughly */
 };
 
 struct nb_exam {

@@ -32,14 +32,19 @@ static bool differs(const struct nb_exam *x, const double *gradient)
     return false;
 }
 
+static bool is_made(const struct nb_attempt *a, int wrt)
+{
+    return a->tried && (a->none || a->print[wrt]);
+}
+
 static int fits(struct nb_exam *x, struct nb_attempt *a, int wrt, struct nb_error *e)
 {
     struct nb_clinic *c = x->c;
-    if (!a->tried && nb_attempt_make(c, a, e))
+    if (!is_made(a, wrt) && nb_attempt_make(c, a, wrt, e))
         return -1;
     if (a->none || !prints_fit(x, a->print[wrt]))
         return 0;
-    if (nb_attempt_make(c, a, e))
+    if (nb_attempt_make(c, a, wrt, e))
         return -1;
     const double *gradient = c->s.grad[c->p->plan.wants.wrt[wrt]];
     return gradient && nb_all_alike(x, gradient, 1) && differs(x, gradient);
@@ -62,7 +67,7 @@ int nb_test_known(struct nb_exam *x, struct nb_error *e)
         return wrt < 0 || !x->n ? 0 : -1;
     for (size_t i = 0; i < c->nattempts && !found; i++) {
         struct nb_attempt *a = &c->attempts[i];
-        if (!a->tried && c->spent > MOST_WORK)
+        if (!is_made(a, wrt) && c->spent > MOST_WORK)
             continue;
         found = fits(x, a, wrt, e);
         if (found > 0)

@@ -252,7 +252,7 @@ static int changed(const struct place *p, struct nb_attempt *x, struct nb_tensor
                    struct nb_error *e)
 {
     const struct nb_plan *plan = &p->c->p->plan;
-    if (nb_attempt_make(p->c, x, e))
+    if (nb_attempt_make(p->c, x, NB_ALL_WRT, e))
         return -1;
     for (int i = 0; i < plan->wants.nwrt && !x->none; i++) {
         struct nb_tensor to;
