@@ -498,6 +498,22 @@ def the_checks_bite(write, r):
         raise AssertionError(f"a broken {name} passes")
 
 
+def contrast(write):
+    """Letters stand out from what is behind them, light and dark (WCAG: 4.5 to 1; signs in squares 3 to 1)."""
+    def luminance(colour):
+        digits = colour if len(colour) == 6 else "".join(2 * c for c in colour)
+        parts = [int(digits[i:i + 2], 16) / 255 for i in (0, 2, 4)]
+        return sum(w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for w, c in zip((0.2126, 0.7152, 0.0722), parts))
+    style = write(format="html", course=[]).decode()
+    light, dark = (dict(re.findall(r"--([a-z-]+):#([0-9a-f]+)", block)) for block in re.findall(r":root\{(.*?)\}", style, re.S))
+    pairs = [(a, b, 4.5) for a in ("ink", "quiet", "right", "wrong", "untold") for b in ("page", "card")]
+    pairs += [(a, a + "-bg", 4.5) for a in ("right", "wrong", "untold")] + [("on-fill", "wrong-fill", 3)]
+    for theme in (light, {**light, **dark}):
+        for a, b, least in pairs:
+            high, low = sorted((luminance(theme[a]), luminance(theme[b])), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= least, (a, b, (high + 0.05) / (low + 0.05))
+
+
 def in_a_browser(write, r):
     """Where Chromium is installed: nothing of a hostile page runs, no text is lost."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -583,6 +599,7 @@ def main():
     missing(write, r)
     autolab_problem(write, r)
     the_checks_bite(write, copy.copy(r))
+    contrast(write)
     in_a_browser(write, r)
     write.close()
     with Daemon() as d:

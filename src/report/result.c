@@ -47,6 +47,7 @@ static int read_rows(struct nb_told *p, const json_t *rows, struct nb_arena *a, 
         p->rows[i] = (struct nb_row_points){
             .row = text_of(row, "row", "values"),
             .because = text_of(row, "because", NULL),
+            .remark = text_of(row, "remark", NULL),
             .points = nb_points(number_of(row, "points", 0)),
             .max = nb_points(number_of(row, "max_points", 0)),
         };
@@ -161,15 +162,16 @@ const char *nb_cut(const char *text, size_t n, struct nb_arena *a, struct nb_err
     return cut ? cut : "";
 }
 
-/* Reasons in words; others stay as they are. */
+/* Reasons in words, what the student can do about it first; unknown ones stay as they are. */
 static const char *reason_text(const char *reason)
 {
     static const struct {
         const char *reason, *text;
     } rows[] = {
         {"too_few_digits", "please hand in at least 6 significant digits"},
-        {"shape", "the shape is not the one expected"},
-        {"missing", "this gradient was not handed in"},
+#define REASON(code, sentence) {#code, sentence},
+#include "check/reasons.def"
+#undef REASON
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(reason, rows[i].reason))

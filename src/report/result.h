@@ -4,7 +4,7 @@
 #include "report/report.h"
 
 struct nb_row_points {
-    const char *row, *because; /* because: NULL */
+    const char *row, *because, *remark; /* the last two: or NULL */
     double points, max;
 };
 

@@ -38,16 +38,16 @@ static void put_top(struct nb_page *p)
     nb_html(p, "</header>\n");
 }
 
-/* The codes there are in words. */
-static const char *because(const char *code)
+/* The codes there are in words, or what was found. */
+static const char *because(const struct nb_row_points *row)
 {
     static const char *const rows[][2] = {{"slip_credit", "one recognised slip"},
                                           {"follow_through", "right for the gradient passed down to it"},
                                           {"cannot_tell", "cannot be told, so it costs nothing"}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (!strcmp(rows[i][0], code))
+    for (size_t i = 0; row->because && i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(rows[i][0], row->because))
             return rows[i][1];
-    return code;
+    return row->remark ? row->remark : row->because ? row->because : "";
 }
 
 static void put_rows(struct nb_page *p, const struct nb_told *part)
@@ -60,7 +60,7 @@ static void put_rows(struct nb_page *p, const struct nb_told *part)
     for (size_t i = 0; i < part->nrows; i++) {
         const struct nb_row_points *row = &part->rows[i];
         nb_html(p, "<tr><th scope=\"row\">%q</th><td class=\"num\">%p</td><td class=\"num\">%p</td><td>%q</td></tr>\n",
-                row->row, row->points, row->max, row->because ? because(row->because) : "");
+                row->row, row->points, row->max, because(row));
     }
     nb_html(p, "</tbody></table></div>\n");
 }
