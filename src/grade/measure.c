@@ -59,7 +59,8 @@ static void stir(struct measuring *x, struct nb_measured *m, uint64_t decisions)
             continue;
         for (int i = 0; i < m->n; i++) {
             const double *now = x->s.grad[p->wants.wrt[i]];
-            for (size_t k = 0; now && k < entries(p, p->wants.wrt[i]); k++)
+            size_t n = now ? entries(p, p->wants.wrt[i]) : 0;
+            for (size_t k = 0; k < n; k++)
                 m->scatter[i][k] = fmax(m->scatter[i][k], fabs(now[k] - m->value[i][k]));
         }
     }
@@ -124,7 +125,8 @@ static void answer(const struct leaning *x, struct answers *d)
         int v = x->plan->wants.seed[o];
         const double _Complex *y = x->s.data[v];
         const double *g = x->cotangent[o];
-        for (size_t k = 0; k < entries(x->plan, v); k++) {
+        size_t n = entries(x->plan, v);
+        for (size_t k = 0; k < n; k++) {
             double term = g[k] * (cimag(y[k]) / 0x1p-664);
             d->sum += term;
             d->bar += ROUNDING * DBL_EPSILON * fabs(term);

@@ -10,6 +10,7 @@
 #include "nabla/limits.h"
 #include "wire/lift.h"
 #include <stdatomic.h>
+#include <math.h>
 #include <string.h>
 
 /* ---- seeds ------------------------------------------------------------------------------------------------------- */
@@ -309,7 +310,8 @@ static struct nb_tensors *list_of(struct nb_asked *ask, unsigned verb, const cha
         {"cotangents/", &ask->check.run.cotangents, &ask->check.run.cotangents_given,
          NB_BACKWARD | NB_CHECK | NB_GRADE},
         {"submission/", &ask->grading.submission.gradients, NULL, NB_GRADE},
-        {"gradients/", &ask->check.gradients, &ask->check.gradients_given, NB_CHECK},
+        {"gradients/", verb & NB_GRADE ? &ask->grading.submission.gradients : &ask->check.gradients,
+         &ask->check.gradients_given, NB_CHECK | NB_GRADE},
         {"direction/", &ask->check.direction, &ask->check.direction_given, NB_CHECK},
         {"parameters/", &ask->parameters, &ask->parameters_given, NB_PARAMETERS},
     };
@@ -353,18 +355,18 @@ static json_t *list_from(const char *s)
 }
 
 /* "B:16,T:3" -> {"B":16,"T":3} */
-static json_t *dims_from(const char *s)
+static json_t *numbers_from(const char *s, bool whole)
 {
-    json_t *dims = json_object();
-    char name[64];
-    long long size;
-    for (int n; sscanf(s, "%63[^:,]:%lld%n", name, &size, &n) == 2; s += n + (s[n] == ','))
-        json_object_set_new(dims, name, json_integer(size));
+    json_t *numbers = json_object();
+    char name[256];
+    double v;
+    for (int n; sscanf(s, "%255[^:,]:%lf%n", name, &v, &n) == 2; s += n + (s[n] == ','))
+        json_object_set_new(numbers, name, whole && v == floor(v) ? json_integer((json_int_t)v) : json_real(v));
     if (*s) {
-        json_decref(dims);
+        json_decref(numbers);
         return json_string(s); /* the reader says what it expected */
     }
-    return dims;
+    return numbers;
 }
 
 /* 2, 1e-9, true; a text if it is none of these. */
@@ -387,8 +389,9 @@ static bool among(const char *name, const char *const *names)
 /* but: what is no option */
 static json_t *options_from(const struct nb_request *rq, const char *but)
 {
-    static const char *const lists[] = {"outputs", "wrt", NULL}, *const plain[] = {"order", "rho",      "r_max",
-                                                                                   "power", "jacobian", NULL};
+    static const char *const lists[] = {"outputs", "wrt", NULL}, *const numbers[] = {"dims", "points", "weights", NULL},
+                             *const plain[] = {"order",    "rho",    "r_max",       "power",
+                                               "jacobian", "reveal", "slip_credit", NULL};
     json_t *options = json_object();
     for (size_t i = 0; i < rq->nquery; i++) {
         const char *name = rq->query[i].name, *value = rq->query[i].value;
@@ -397,8 +400,8 @@ static json_t *options_from(const struct nb_request *rq, const char *but)
         json_object_set_new(options, name,
                             among(name, lists)     ? list_from(value)
                             : among(name, plain)   ? plain_from(value)
-                            : strcmp(name, "dims") ? json_string(value)
-                                                   : dims_from(value));
+                            : among(name, numbers) ? numbers_from(value, !strcmp(name, "dims"))
+                                                   : json_string(value));
     }
     return options;
 }

@@ -39,6 +39,8 @@ int nb_grade_asked(struct nb_request *rq, struct nb_asked *ask, struct nb_refere
 {
     struct nb_grading *g = &ask->grading;
     g->point = ask->check;
+    if (!g->submission.gradients.n && !g->submission.nexpressions) /* in a file */
+        return nb_fail(e, NB_E_missing_key, "nothing was handed in: no tensor is called submission/NAME");
     if (nb_grade(ask->g, g, rq->arena, r, out, e))
         return nb_grading_place(g, e), nb_terms_place(ask, e);
     ask->check.gradients = g->submission.gradients;
