@@ -148,8 +148,7 @@ int nb_grade(struct nb_graph *graph, const struct nb_grading *g, struct nb_arena
     size_t n;
     struct nb_formulas f;
     if ((g->submission.form == NB_FORMULAS && nb_formulas_read(&g->submission, a, &f, e)) ||
-        nb_grading_names(g, a, &n, &names, e) ||
-        nb_reference_make(graph, &g->point, n, names, NB_EVERY_COORDINATE, a, r, e))
+        nb_grading_names(g, a, &n, &names, e) || nb_reference_make(graph, &g->point, n, names, g->how, a, r, e))
         return -1;
     return g->submission.form == NB_FORMULAS ? nb_grade_formulas(r, g, a, out, e) : nb_grade_numbers(r, g, a, out, e);
 }

@@ -33,8 +33,16 @@ const char *nb_row_name(enum nb_row_kind r); /* "shape", "values", "edges", "bat
 
 enum nb_hint_level { NB_HINT_VERDICT, NB_HINT_PLACE, NB_HINT_PATTERN, NB_HINT_FORMULA };
 
+enum nb_thorough {
+    NB_EVERY_COORDINATE,
+    /* For a graph that was certified in every coordinate before, at one more point: its own backward, held against
+     * directions through the whole graph. Where these contradict it, or the point has kinks, every coordinate. */
+    NB_ALONG_DIRECTIONS
+};
+
 struct nb_grading {
     struct nb_check point; /* .run, .convention, .rho, .r_max, .watch: the rest is not used */
+    enum nb_thorough how;  /* at the visible point */
     size_t nparts;         /* 0: everything handed in, one point each */
     struct nb_part *parts;
     double weights[NB_ROWS];
@@ -72,13 +80,6 @@ struct nb_reference {
     const char *fault;      /* not certified: where, and what */
     bool kinks;             /* numbers here are judged by the intervals of check/kink.h */
     struct nb_verdicts own; /* the check of the graph's own backward: facts, warnings, and what was drawn */
-};
-
-enum nb_thorough {
-    NB_EVERY_COORDINATE,
-    /* For a graph that was certified in every coordinate before, at one more point: its own backward, held against
-     * directions through the whole graph. Where these contradict it, or the point has kinks, every coordinate. */
-    NB_ALONG_DIRECTIONS
 };
 
 /* The gradients of these names (inputs, learned tensors, nodes) at a point, whatever of it is open drawn from its
