@@ -48,4 +48,8 @@ found=$(find src include | grep -E '/(utils?|common|helpers?|misc)\.[ch]$') && s
 on_disk=$(find src/modules -name '*.c' | LC_ALL=C sort)
 listed=$(grep -o 'src/modules/[a-z0-9_]*\.c' src/modules/modules.am | LC_ALL=C sort)
 [ "$on_disk" = "$listed" ] || say "modules.am and src/modules differ"
+
+# automake names the log of a test without its suffix: of two tests that share one, one would never run
+found=$(sed -n '/^UNIT/,/^REPLAY/p' tests/tests.am | grep -oE 'tests/[a-z0-9_/]+(\.py|\.sh)?' | sed 's/\.[a-z]*$//' | LC_ALL=C sort | uniq -d)
+[ -z "$found" ] || say "two tests of one name: $found"
 exit $bad
