@@ -203,6 +203,57 @@ START_TEST(digits)
 }
 END_TEST
 
+/* What one number shows, character by character. */
+static void look_at(const char *text, struct nb_digits *most, bool *some)
+{
+    int figures = 0, behind = 0, power = 0;
+    bool point = false, begun = false;
+    const char *p = text + (*text == '-');
+    for (; *p && *p != 'e'; p++) {
+        point |= *p == '.';
+        begun |= *p >= '1' && *p <= '9';
+        figures += begun && *p != '.';
+        behind += point && *p != '.';
+    }
+    if (*p == 'e')
+        power = atoi(p + 1);
+    if (figures > most->significant)
+        most->significant = figures;
+    if (!point && !*p)
+        return;
+    *some = true;
+    if (behind - power > most->decimals)
+        most->decimals = behind - power;
+}
+
+START_TEST(digits_of_many)
+{
+    srand(7);
+    for (int round = 0; round < 5000; round++) {
+        char body[2000] = "{\"vec\":[", *p = body + strlen(body), kind = "feg"[rand() % 3];
+        struct nb_digits wanted = {0, 1};
+        bool some = false;
+        int precision = rand() % 18, n = 1 + rand() % 6;
+        for (int i = 0; i < n; i++) {
+            char format[8], text[300];
+            double scale[] = {1, 0, 1e-3, 1e-12, 1000, 1e7, 1e14},
+                   v = scale[rand() % 7] * (2.0 * rand() / RAND_MAX - 1);
+            snprintf(format, sizeof format, "%%.%d%c", precision, kind);
+            snprintf(text, sizeof text, format, v);
+            look_at(text, &wanted, &some);
+            p += sprintf(p, i ? ", %s" : "%s", text);
+        }
+        strcpy(p, "], \"padding\":\"for the reader of the usual numbers\"}");
+        if (!some || wanted.significant >= 15)
+            wanted = (struct nb_digits){0};
+        ck_assert_msg(lift(body) == 0, "%s: %s", body, error.detail);
+        const struct nb_digits *d = &other.v[0].digits;
+        ck_assert_msg(d->decimals == wanted.decimals && d->significant == wanted.significant, "%s: %d %d", body,
+                      d->decimals, d->significant);
+    }
+}
+END_TEST
+
 START_TEST(large_whole_numbers)
 {
     ck_assert_int_eq(lift("{\"vec\":[9007199254740992,-9007199254740994,18014398509481984,100000000000000000000,"
@@ -534,6 +585,7 @@ int main(void)
     tcase_add_test(c, patterns);
     tcase_add_test(c, strings);
     tcase_add_loop_test(c, digits, 0, sizeof shows / sizeof *shows);
+    tcase_add_test(c, digits_of_many);
     tcase_add_test(c, large_whole_numbers);
     tcase_add_test(c, large_tensor);
     tcase_add_loop_test(c, refused, 0, sizeof faults / sizeof *faults);
