@@ -387,6 +387,28 @@ START_TEST(test_residual)
 }
 END_TEST
 
+/* The forward's mask is 1 0 1 / 1 1 0; backward used 0 1 1 / 1 0 0, drawn anew. */
+START_TEST(test_other_mask)
+{
+    const double mask[] = {0, 1, 1, 1, 0, 0};
+    double wrong[6];
+    for (int i = 0; i < 6; i++)
+        wrong[i] = with_g[i] * mask[i] / 0.8;
+    run.train = true;
+    open_clinic("{'inputs': {'x': ['n', 3], 'm': ['n', 3]}, 'nodes': {'y': {'op': 'Dropout', 'p': 0.2, 'in': ['x', "
+                "'m']}}, 'outputs': ['y'], 'dtype': 'float64'}",
+                NULL, "{'x': [[0.5, -1.25, 1.75], [-0.375, 0.8125, -0.625]], 'm': [[1, 0, 1], [1, 1, 0]]}", COTANGENT);
+    struct nb_diagnosis d = diagnose("x", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)2, (int64_t)3), wrong});
+    expect(&d, "dropout_other_mask");
+    for (int i = 0; i < 6; i++) /* the right mask, (1 - p)/p times */
+        wrong[i] = with_g[i] * (i == 1 || i == 5 ? 0 : 1) / 0.2;
+    d = diagnose("x", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)2, (int64_t)3), wrong});
+    expect(&d, "factor_argument");
+    ck_assert_str_eq(evidence(&d, "argument")->text, "p");
+    ck_assert_ptr_nonnull(strstr(d.pattern, "(1 - p)/p"));
+}
+END_TEST
+
 /* Nothing known: numbers drawn at random are no mistake of anybody's. */
 START_TEST(test_noise)
 {
@@ -426,6 +448,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, test_which_node, 0, 3);
     tcase_add_loop_test(t, test_uses, 0, 3);
     tcase_add_loop_test(t, test_residual, 0, 2);
+    tcase_add_test(t, test_other_mask);
     tcase_add_loop_test(t, test_noise, 0, 20);
     tcase_add_test(t, test_single_entry);
     suite_add_tcase(s, t);

@@ -132,6 +132,7 @@ struct nb_known {
     const char *of;      /* the operand; NULL: the first input */
     const char *formula; /* "g*(1 - y)" */
     const char *hint;    /* "The square is missing: the slope is 1 - tanh(x)^2." */
+    bool partly;         /* some entries of what they return are 0 instead: another mask */
     enum { NB_ANY_MODE, NB_TRAINING, NB_EVALUATING } mode;
     const char *same; /* a mistake that is no other at some arguments, or at all: it goes by the name of this one */
 };

@@ -32,7 +32,8 @@ static inline size_t nb_print_at(size_t n, size_t k)
 {
     return n <= NB_PRINTS ? k : k * (n - 1) / (NB_PRINTS - 1);
 }
-/* What was done and where, in words: "g*(1 - y) in place of the derivative of Tanh at node h". */
+/* What was done and where, in words: "all entries are what you get with g*(1 - y) as the derivative of Tanh (node h)".
+ */
 const char *nb_attempt_text(struct nb_clinic *c, const struct nb_attempt *a, struct nb_error *e);
 const char *nb_attempt_node(const struct nb_clinic *c, const struct nb_attempt *a);
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_ATTEMPTS = 1000, MOST_SINGLES = 8 };
+enum { MOST_ATTEMPTS = 1000, MOST_SINGLES = 8, MOST_OPERATIONS = 2000 /* the last ones of the forward */ };
 
 static const struct nb_op *op_of(const struct nb_clinic *c, int back)
 {
@@ -36,27 +36,50 @@ static bool together(const struct nb_clinic *c, int a, int b, bool place)
     return x && y && x->module == y->module && (!place || !strcmp(x->place, y->place));
 }
 
-/* Those from `first` on that are together with it and of which `has` is true; NULL: error. */
+static int find_heads(struct nb_clinic *c, struct nb_error *e)
+{
+    const struct nb_plan *p = &c->p->plan;
+    c->nback = p->nback < MOST_OPERATIONS ? p->nback : MOST_OPERATIONS;
+    c->place = nb_small(c->arena, (size_t)c->nback + 1, sizeof *c->place, e);
+    c->kind = nb_small(c->arena, (size_t)c->nback + 1, sizeof *c->kind, e);
+    c->back_of = nb_zalloc(c->arena, p->net.ops.n + 1, sizeof *c->back_of, e);
+    if (!c->place || !c->kind || !c->back_of)
+        return -1;
+    for (int b = 0; b < p->nback; b++)
+        if (op_of(c, b))
+            c->back_of[p->back[b].op] = &p->back[b];
+    for (int b = 0; b < c->nback; b++) {
+        c->place[b] = c->kind[b] = 0;
+        while (c->kind[b] < b && !together(c, c->kind[b], b, false))
+            c->kind[b]++;
+        while (c->place[b] < b && !together(c, c->place[b], b, true))
+            c->place[b]++;
+    }
+    return 0;
+}
+
+/* Those from `first` on that are together with it and of which `has` is true. */
 typedef bool nb_has(const struct nb_clinic *c, int back, const void *what);
 
 static int gather(struct nb_clinic *c, int first, bool place, nb_has *has, const void *what, struct nb_attempt *a,
                   struct nb_error *e)
 {
+    const int *head = place ? c->place : c->kind;
+    size_t n = 0;
+    for (int b = first; b < c->nback; b++)
+        n += head[b] == first;
     a->n = 0;
-    if (!(a->back = nb_small(c->arena, (size_t)c->p->plan.nback, sizeof *a->back, e)))
+    if (!(a->back = nb_small(c->arena, n, sizeof *a->back, e)))
         return -1;
-    for (int b = first; b < c->p->plan.nback; b++)
-        if (together(c, first, b, place) && has(c, b, what))
+    for (int b = first; b < c->nback; b++)
+        if (head[b] == first && has(c, b, what))
             a->back[a->n++] = b;
     return 0;
 }
 
 static bool begins(const struct nb_clinic *c, int back, bool place)
 {
-    for (int b = 0; b < back; b++)
-        if (together(c, b, back, place))
-            return false;
-    return op_of(c, back) != NULL;
+    return op_of(c, back) && (place ? c->place : c->kind)[back] == back && c->nattempts < MOST_ATTEMPTS;
 }
 
 static bool has_known(const struct nb_clinic *c, int back, const void *what)
@@ -79,7 +102,7 @@ static int add_groups(struct nb_clinic *c, int first, bool place, struct nb_atte
         return -1;
     bool several = false; /* places */
     for (int i = 1; i < a.n; i++)
-        several |= !together(c, a.back[0], a.back[i], true);
+        several |= c->place[a.back[0]] != c->place[a.back[i]];
     if (!place && !several)
         return 0;
     if (add(c, a, e))
@@ -96,7 +119,7 @@ static int add_groups(struct nb_clinic *c, int first, bool place, struct nb_atte
 
 static int list_known(struct nb_clinic *c, bool place, struct nb_error *e)
 {
-    for (int b = 0; b < c->p->plan.nback; b++) {
+    for (int b = 0; b < c->nback; b++) {
         if (!begins(c, b, place))
             continue;
         for (const struct nb_known *k = nb_op_module(op_of(c, b), NB_F64)->mistakes; k && k->code; k++)
@@ -109,7 +132,7 @@ static int list_known(struct nb_clinic *c, bool place, struct nb_error *e)
 static int list_kinds(struct nb_clinic *c, const struct nb_slip_kind *kinds, bool place, struct nb_error *e)
 {
     for (const struct nb_slip_kind *k = kinds; k->name; k++)
-        for (int b = 0; b < c->p->plan.nback; b++)
+        for (int b = 0; b < c->nback; b++)
             if (begins(c, b, place) && add_groups(c, b, place, (struct nb_attempt){.kind = k}, has_kind, k, e))
                 return -1;
     return 0;
@@ -144,12 +167,7 @@ int nb_attempts_list(struct nb_clinic *c, struct nb_error *e)
 {
     const struct nb_net *net = &c->p->plan.net;
     c->listed = true;
-    if (!(c->back_of = nb_zalloc(c->arena, net->ops.n + 1, sizeof *c->back_of, e)))
-        return -1;
-    for (int b = 0; b < c->p->plan.nback; b++)
-        if (op_of(c, b))
-            c->back_of[c->p->plan.back[b].op] = &c->p->plan.back[b];
-    if (list_known(c, true, e) || list_known(c, false, e))
+    if (find_heads(c, e) || list_known(c, true, e) || list_known(c, false, e))
         return -1;
     for (size_t l = 0; l < net->learned.n; l++)
         if (net->learned.v[l].tie < 0 && list_uses(c, net->learned.v[l].value, e))
@@ -283,7 +301,7 @@ int nb_attempt_make(struct nb_clinic *c, struct nb_attempt *a, int wrt, struct n
     bad = bad || nb_session_backward(&c->s, c->cotangent, e);
     c->s.instead = NULL;
     nb_arena_done(&m.scratch);
-    c->spent += 3 * c->p->plan.cost + 1e5;
+    c->spent += 3 * c->p->plan.cost + 1e5 + 2e3 * c->p->plan.nback;
     a->none = !m.made;
     a->tried = true;
     return bad || (!a->none && keep_prints(c, a, wrt, e)) ? -1 : 0;
@@ -302,11 +320,11 @@ const char *nb_attempt_text(struct nb_clinic *c, const struct nb_attempt *a, str
     const struct nb_op *op = op_of(c, a->back[0]);
     const char *type = nb_op_module(op, NB_F64)->type;
     const char *where = a->many ? nb_sprintf(c->arena, e, "all %d %s", a->n, type)
-                                : nb_sprintf(c->arena, e, "%s at node %s", type, op->node);
+                                : nb_sprintf(c->arena, e, "%s (node %s)", type, op->node);
     if (!where)
         return NULL;
-    if (a->known)
-        return nb_sprintf(c->arena, e, "every entry is what comes out with %s in place of the derivative of %s",
-                          a->known->formula, where);
-    return nb_sprintf(c->arena, e, "every entry is what comes out with this mistake in %s: %s", where, a->kind->name);
+    if (!a->known)
+        return nb_sprintf(c->arena, e, "all entries fit one mistake in %s: %s", where, a->kind->name);
+    return nb_sprintf(c->arena, e, "all entries are what you get with %s%s as the derivative of %s", a->known->formula,
+                      a->known->partly ? ", or 0," : "", where);
 }

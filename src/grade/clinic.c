@@ -2,18 +2,19 @@
 #include "grade/exam.h"
 #include "check/point.h"
 
-/* Uses of every learned tensor; the most is the number of time steps of a network that was unrolled. */
-static int64_t count_steps(const struct nb_plan *p)
+/* The uses of the learned tensor used most: the number of time steps of a network that was unrolled. */
+static int count_steps(struct nb_clinic *c, struct nb_error *e)
 {
-    int64_t most = 0;
-    for (size_t l = 0; l < p->net.learned.n; l++) {
-        int64_t uses = 0;
-        for (size_t k = 0; k < p->net.ops.n; k++)
-            for (int i = 0; i < p->net.ops.v[k].nw; i++)
-                uses += p->net.ops.v[k].w[i] == p->net.learned.v[l].value;
-        most = uses > most ? uses : most;
-    }
-    return most;
+    const struct nb_net *net = &c->p->plan.net;
+    int64_t *uses = nb_zalloc(c->arena, net->values.n + 1, sizeof *uses, e);
+    if (!uses)
+        return -1;
+    for (size_t k = 0; k < net->ops.n; k++)
+        for (int i = 0; i < net->ops.v[k].nw; i++) {
+            int64_t n = ++uses[net->ops.v[k].w[i]];
+            c->steps = n > c->steps ? n : c->steps;
+        }
+    return 0;
 }
 
 /* The value whose entries a mean would go over: what comes in from outside, or what the loss is made of. */
@@ -53,13 +54,12 @@ int nb_clinic_new(struct nb_graph *g, const struct nb_run *run, struct nb_arena 
     if (!c)
         return -1;
     *c = (struct nb_clinic){.g = g, .run = run, .arena = a};
-    if (!(c->p = nb_graph_plan(g, NB_ASK_BACKWARD, run, a, e)) || open_session(c, e)) {
+    if (!(c->p = nb_graph_plan(g, NB_ASK_BACKWARD, run, a, e)) || open_session(c, e) || count_steps(c, e)) {
         nb_clinic_done(c);
         *clinic = NULL;
         return -1;
     }
     nb_point_batch(g, &c->p->plan.net, &sample, &c->batch);
-    c->steps = count_steps(&c->p->plan);
     c->entries = count_entries(c);
     return 0;
 }

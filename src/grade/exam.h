@@ -21,6 +21,8 @@ struct nb_clinic {
     size_t nattempts, cap;
     struct nb_attempt *attempts;
     const struct nb_back **back_of; /* per operation */
+    int nback, *place, *kind;       /* those that are looked at; the first one of the same place, of the same module */
+    struct nb_attempt *last;        /* what explained the last tensor: a slip shows in many */
     double spent;                   /* floating-point operations so far, roughly */
 };
 

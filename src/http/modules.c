@@ -151,6 +151,8 @@ static json_t *mistakes_json(const struct nb_module *m)
         put_text(o, "formula", k->formula);
         put_text(o, "hint", k->hint);
         put_text(o, "mode", modes[k->mode]);
+        if (k->partly)
+            put(o, "partly", json_true());
         json_array_append_new(list, o);
     }
     return list;
