@@ -291,6 +291,27 @@ START_TEST(any_slope_at_a_kink)
 }
 END_TEST
 
+/* A node's gradient behind a kink may be any of several, too; elsewhere it may not. a = (-0.5, 0, 1): the middle one is
+ * at the kink. */
+START_TEST(nodes_at_a_kink)
+{
+    static const struct {
+        const char *handed_in;
+        bool full;
+    } nodes[] = {{"{'a': [[0, 0, 2]], 'x': [[0, 0, 2]]}", true},
+                 {"{'a': [[0, 2, 2]], 'x': [[0, 2, 2]]}", true},
+                 {"{'a': [[2, 0, 2]], 'x': [[0, 0, 2]]}", false},
+                 {"{'a': [[0, 0, -2]], 'x': [[0, 0, 2]]}", false}};
+    open_graph("{'dtype': 'float64', 'inputs': {'x': ['n', 3]}, 'nodes': {'a': {'expr': 'x - 0'}, 'h': {'op': 'ReLU', "
+               "'in': 'a'}}, 'outputs': ['h']}",
+               "{}");
+    at_point("{'x': [[-0.5, 0, 1]]}", "{'h': [[2, 2, 2]]}");
+    hand_in(nodes[_i].handed_in);
+    grade();
+    ck_assert_int_eq(graded.score == graded.max_score, nodes[_i].full);
+}
+END_TEST
+
 /* ---- one reference, many submissions ----------------------------------------------------------------------------- */
 
 /* Along directions the same verdicts come out as in every coordinate. */
@@ -341,12 +362,12 @@ static void open_fixture(json_t *c)
     asked.point.run.cotangents_given = true;
 }
 
-static void to_float(struct nb_tensors *l)
+static void convert(struct nb_tensors *l, enum nb_dtype to)
 {
     for (size_t i = 0; i < l->n; i++) {
         struct nb_tensor t;
-        must(nb_tensor_new(&arena, NB_F32, &l->v[i].t.shape, &t, &error), "float");
-        nb_convert(NB_F32, t.data, l->v[i].t.dtype, l->v[i].t.data, (size_t)nb_count(&t.shape));
+        must(nb_tensor_new(&arena, to, &l->v[i].t.shape, &t, &error), "convert");
+        nb_convert(to, t.data, l->v[i].t.dtype, l->v[i].t.data, (size_t)nb_count(&t.shape));
         l->v[i].t = t;
     }
 }
@@ -379,7 +400,7 @@ static double largest_of(const json_t *v)
     return most;
 }
 
-static void hand_in_printed(json_t *gradients)
+static void hand_in_printed(json_t *gradients, const char *format)
 {
     char *text;
     size_t size;
@@ -388,7 +409,7 @@ static void hand_in_printed(json_t *gradients)
     json_t *v;
     json_object_foreach (gradients, key, v) {
         fprintf(f, "%s\"%s\":", comma, key);
-        print(f, v, largest_of(v) >= 0.01 ? "%.6f" : "%.6e");
+        print(f, v, format ? format : largest_of(v) >= 0.01 ? "%.6f" : "%.6e");
         comma = ",";
     }
     fputc('}', f);
@@ -419,12 +440,18 @@ START_TEST(right_answers)
     asked.submission.gradients = tensors_of(json_object_get(c, "gradients"));
     full_marks(c, "double");
     asked.submission.gradients = tensors_of(json_object_get(c, "gradients_in_float"));
-    to_float(&asked.submission.gradients);
+    convert(&asked.submission.gradients, NB_F32);
     full_marks(c, "float");
-    hand_in_printed(json_object_get(c, "gradients"));
+    hand_in_printed(json_object_get(c, "gradients"), NULL);
     full_marks(c, "six decimals");
-    hand_in_printed(json_object_get(c, "gradients_in_float"));
+    hand_in_printed(json_object_get(c, "gradients_in_float"), NULL);
     full_marks(c, "six decimals of float");
+    hand_in_printed(json_object_get(c, "gradients_in_float"), "%.9g");
+    full_marks(c, "nine digits of float");
+    asked.submission.gradients = tensors_of(json_object_get(c, "gradients_in_float"));
+    convert(&asked.submission.gradients, NB_F32);
+    convert(&asked.submission.gradients, NB_F64);
+    full_marks(c, "float, all its digits");
 }
 END_TEST
 
@@ -466,6 +493,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, names_are_known, 0, 2);
     tcase_add_test(t, one_slip_costs_once);
     tcase_add_loop_test(t, any_slope_at_a_kink, 0, 7);
+    tcase_add_loop_test(t, nodes_at_a_kink, 0, 4);
     tcase_add_test(t, two_ways_to_a_reference);
     suite_add_tcase(s, t);
     t = tcase_create("answers");

@@ -14,8 +14,12 @@ struct nb_measured {
 };
 int nb_measure(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a, struct nb_measured *m,
                struct nb_error *e);
+enum { NB_MEASURED_DIRECTIONS = 2 };
+/* At a point with kinks: entries that are other numbers close by are marked in jumps[tensor][entry]. */
+int nb_measured_jumps(const struct nb_measured *m, struct nb_graph *g, const struct nb_run *run, struct nb_arena *a,
+                      unsigned char *const *jumps, struct nb_error *e);
 void nb_measured_release(struct nb_measured *m);
-/* Directions through the whole graph, all tensors at once, against measured gradients. */
+/* Directions through the whole graph, all leaves at once, against measured gradients. */
 int nb_measured_holds(const struct nb_measured *m, struct nb_graph *g, const struct nb_run *run, struct nb_arena *a,
                       bool *holds, struct nb_error *e);
 

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { STIRS = 4, DIRECTIONS = 2, ROUNDING = 16 };
+enum { STIRS = 4, DIRECTIONS = NB_MEASURED_DIRECTIONS, ROUNDING = 16, NUDGES = 8 };
+static const double NUDGE = 0x1p-30; /* far above rounding, far below what an answer is judged by */
 
 /* ---- gradients --------------------------------------------------------------------------------------------------- */
 
@@ -19,6 +20,12 @@ struct measuring {
 static size_t entries(const struct nb_plan *p, int value)
 {
     return (size_t)nb_count(&p->net.values.v[value].shape);
+}
+
+static bool is_leaf(const struct nb_plan *p, int value)
+{
+    enum nb_value_kind kind = p->net.values.v[value].kind;
+    return kind == NB_V_INPUT || kind == NB_V_PARAM;
 }
 
 static int compute(struct measuring *x, struct nb_error *e)
@@ -81,6 +88,58 @@ int nb_measure(struct nb_graph *g, const struct nb_run *run, struct nb_arena *a,
     return 0;
 }
 
+/* ---- beside kinks ------------------------------------------------------------------------------------------------ */
+
+/* Inputs and learned tensors, each number by a tiny amount either way. */
+static int nudge_leaves(struct measuring *x, const struct nb_net *net, int round, struct nb_error *e)
+{
+    for (size_t v = 0; v < net->values.n; v++) {
+        if (!is_leaf(x->s.plan, (int)v) || net->values.v[v].integer || !x->s.data[v] || x->s.plan->root[v] != (int)v)
+            continue;
+        size_t n = entries(x->s.plan, (int)v);
+        double *by = nb_alloc(x->arena, n, sizeof *by, e), *to;
+        if (!by || nb_session_own(&x->s, (int)v, x->arena, e))
+            return -1;
+        to = x->s.data[v];
+        nb_draw_amounts((struct nb_stream){34, (uint64_t)(unsigned)round}, (uint64_t)v << 32, n, by);
+        for (size_t k = 0; k < n; k++)
+            to[k] += NUDGE * by[k] * fmax(1, fabs(to[k]));
+    }
+    return 0;
+}
+
+static void note_jumps(const struct measuring *x, const struct nb_measured *m, unsigned char *const *jumps)
+{
+    for (int i = 0; i < m->n; i++) {
+        int v = m->p->plan.wants.wrt[i];
+        const double *now = x->s.grad[v], *here = m->value[i];
+        size_t n = now ? entries(&m->p->plan, v) : 0;
+        double most = 0;
+        for (size_t k = 0; k < n; k++)
+            most = fmax(most, fmax(fabs(now[k]), fabs(here[k])));
+        for (size_t k = 0; k < n; k++)
+            if (fabs(now[k] - here[k]) > 1e-7 * most)
+                jumps[i][k] = 1;
+    }
+}
+
+int nb_measured_jumps(const struct nb_measured *m, struct nb_graph *g, const struct nb_run *run, struct nb_arena *a,
+                      unsigned char *const *jumps, struct nb_error *e)
+{
+    struct nb_fed fed = nb_graph_fed(g, run);
+    for (int r = 0; r < NUDGES; r++) {
+        struct measuring x = {.arena = a};
+        struct nb_error refused = {0};
+        bool drew;
+        if (nb_graph_cotangents(m->p, run, NB_F64, a, &x.cotangent, e) ||
+            nb_session_new(&m->p->plan, NB_F64, &fed, a, &x.s, &drew, e) || nudge_leaves(&x, &m->p->plan.net, r, e))
+            return -1;
+        if (!compute(&x, &refused))
+            note_jumps(&x, m, jumps);
+    }
+    return 0;
+}
+
 void nb_measured_release(struct nb_measured *m)
 {
     if (m->p)
@@ -108,7 +167,7 @@ static void lean(struct leaning *x, struct nb_stream stream, int which, struct a
     for (int i = 0; i < x->m->n; i++) {
         int v = x->plan->wants.wrt[i];
         double _Complex *z = x->s.data[v];
-        size_t n = entries(x->plan, v);
+        size_t n = is_leaf(x->plan, v) ? entries(x->plan, v) : 0;
         nb_draw_signs(stream, (uint64_t)which << 56 | at, n, x->signs);
         at += (n + 127) / 128;
         for (size_t k = 0; k < n; k++) {
@@ -149,7 +208,7 @@ static int begin(struct leaning *x, struct nb_graph *g, const struct nb_run *run
         !(x->signs = nb_alloc(a, most, sizeof *x->signs, e)))
         return -1;
     for (int i = 0; i < x->m->n; i++)
-        if (nb_session_own(&x->s, x->plan->wants.wrt[i], a, e))
+        if (is_leaf(x->plan, x->plan->wants.wrt[i]) && nb_session_own(&x->s, x->plan->wants.wrt[i], a, e))
             return -1;
     return 0;
 }

@@ -187,6 +187,22 @@ static int check_every(struct nb_reference *r, struct nb_arena *a, struct nb_err
     return 0;
 }
 
+/* At a kink a node's gradient may be any of several: what that touches is not told. */
+static int leave_kinks(struct nb_reference *r, const struct nb_measured *m, struct nb_arena *a, struct nb_error *e)
+{
+    unsigned char **jumps = nb_small(a, r->n + 1, sizeof *jumps, e);
+    for (size_t i = 0; jumps && i < r->n; i++)
+        if (!(jumps[i] = nb_zalloc(a, r->v[i].n, 1, e)))
+            return -1;
+    if (!jumps || nb_measured_jumps(m, r->g, &r->point.run, a, jumps, e))
+        return -1;
+    for (size_t i = 0; i < r->n; i++)
+        for (size_t k = 0; r->v[i].computed && r->v[i].untold && k < r->v[i].n; k++)
+            if (jumps[i][k])
+                r->v[i].untold[k] = NB_WHY_kink;
+    return 0;
+}
+
 /* ---- together ---------------------------------------------------------------------------------------------------- */
 
 /* Those that the checker does not look at, or all. */
@@ -211,7 +227,7 @@ static bool any_computed(const struct nb_reference *r)
 static int try_directions(struct nb_reference *r, const struct nb_measured *m, struct nb_arena *a, bool *done,
                           struct nb_error *e)
 {
-    *done = m->sound && !m->edges && !any_computed(r);
+    *done = m->sound && !m->edges;
     if (!*done)
         return 0;
     if (nb_measured_holds(m, r->g, &r->point.run, a, done, e))
@@ -221,6 +237,7 @@ static int try_directions(struct nb_reference *r, const struct nb_measured *m, s
     r->own.self_ok = r->certified = true;
     r->own.facts.coverage = NB_COVER_SAMPLED;
     r->own.facts.points = 1;
+    r->own.facts.directions = NB_MEASURED_DIRECTIONS;
     for (size_t i = 0; i < r->n; i++)
         r->own.facts.asked += (int64_t)r->v[i].n;
     return take_own(r, m, true, a, e);
@@ -238,6 +255,7 @@ int nb_reference_make(struct nb_graph *g, const struct nb_check *point, size_t n
     int bad = measured && nb_measure(g, &r->point.run, a, &m, e);
     bad = bad || (how == NB_ALONG_DIRECTIONS && try_directions(r, &m, a, &done, e));
     bad = bad || (!done && (check_every(r, a, e) || (measured && take_own(r, &m, false, a, e))));
+    bad = bad || (r->kinks && any_computed(r) && leave_kinks(r, &m, a, e));
     nb_measured_release(&m);
     return bad ? -1 : 0;
 }
