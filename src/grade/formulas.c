@@ -11,7 +11,7 @@
 
 enum { STIRS = 6 };
 /* A derivative moves by a few units in the last place; a difference quotient by as many as its step divides by. */
-static const double ROUGH = 100, IMAGINARY = 0.15, OFF_AXIS = 1e-6;
+static const double ROUGH = 40, IMAGINARY = 0.15, OFF_AXIS = 1e-6;
 static const double EDGE_SECONDS = 2; /* more than that, and edges are not looked at */
 
 struct looking {
