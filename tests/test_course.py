@@ -268,6 +268,48 @@ class Way(WithCourse):
         body = {"challenge": c["challenge"], "submission": numbers({"x": c["inputs"]["x"]})}
         self.refused(self.ask("ada", "POST", "/v1/submissions", body), 400, "bad_value", "/submission/form")
 
+    def test_selftest(self):
+        """Every mistake that was planted is listed, caught and named."""
+        made = self.good(self.ask("teacher", "POST", "/v1/assignments", {**TASK, "name": "tested"}))["selftest"]
+        self.assertEqual(made["planted"], len(made["mistakes"]))
+        self.assertGreater(made["planted"], 15)
+        self.assertEqual(made["survivors"], 0)
+        self.assertTrue(all(m["caught"] for m in made["mistakes"]))
+        place = "/v1/assignments/tested"
+        self.assertNotIn("selftest", self.good(self.ask("teacher", "PATCH", place, {"tries": 2})))
+        self.assertIn("selftest", self.good(self.ask("teacher", "PATCH", place, {"points": {"x": 1}})))
+        self.assertNotIn("selftest", self.good(self.ask("ada", "GET", place)))
+
+    def test_reports(self):
+        name = self.task(hint_level="place", title="Layers & <more>")
+        for who, by in (("ada", 1), ("bob", 2)):
+            c = self.challenge(who, name)
+            place = self.hand_in(who, c, divided(solve(c), "x", by)).headers["Location"]
+        for format, type in (
+            ("json", "application/json"),
+            ("gradescope", "application/json"),
+            ("prairielearn", "application/json"),
+            ("junit", "application/xml"),
+            ("csv", "text/csv; charset=utf-8"),
+            ("html", "text/html; charset=utf-8"),
+        ):
+            for who in ("bob", "teacher"):
+                reply = self.ask(who, "GET", f"{place}/report?format={format}")
+                self.assertEqual((reply.status, reply.headers["Content-Type"]), (200, type), reply.body[:300])
+                if who == "bob":
+                    self.assertNotIn(b"factor_2", reply.body)
+        self.assertIn(b"factor_2", self.ask("teacher", "GET", place + "/report?format=csv").body)
+        self.refused(self.ask("ada", "GET", place + "/report"), 404, "unknown_submission")
+        path = f"/v1/assignments/{name}/report"
+        lines = self.ask("teacher", "GET", path + "?format=csv").body.decode().splitlines()
+        self.assertTrue(any(line.startswith("ada,") for line in lines))
+        self.assertTrue(any(line.startswith("bob,") for line in lines))
+        page = self.ask("teacher", "GET", path, headers={"Accept": "text/html"})
+        self.assertIn(b"Layers &amp; &lt;more&gt;", page.body)
+        self.refused(self.ask("colleague", "GET", path), 404, "unknown_assignment")
+        self.refused(self.ask("ada", "GET", path), 403, "scope_missing")
+        self.refused(self.ask("teacher", "GET", path + "?format=poem"), 400, "bad_parameter")
+
     def test_pages(self):
         name = self.task(tries=50)
         for i in range(5):
@@ -303,6 +345,25 @@ class Way(WithCourse):
 
 class Refused(WithCourse):
     """What does not work."""
+
+    def test_mistakes_that_would_pass(self):
+        """With one sample nobody can tell a mean from a sum."""
+        body = {**TASK, "name": "alone", "dims": {"n": 1}}
+        said = self.refused(self.ask("teacher", "POST", "/v1/assignments", body), 409, "survivors")["detail"]
+        self.assertIn("factor_batch", said)
+        self.refused(self.ask("teacher", "GET", "/v1/assignments/alone"), 404, "unknown_assignment")
+        made = self.good(self.ask("teacher", "POST", "/v1/assignments", {**body, "accept_survivors": True}))
+        missed = [m["code"] for m in made["selftest"]["mistakes"] if not m["caught"]]
+        self.assertEqual(len(missed), made["selftest"]["survivors"])
+        self.assertIn("factor_batch", missed)
+
+    def test_a_body_over_its_limit(self):
+        head = "POST /v1/submissions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        reply = self.d.raw(
+            (head + f"Authorization: Bearer {self.keys['ada']}\r\nContent-Length: 20000000\r\n\r\n").encode()
+        )
+        self.assertTrue(reply.startswith(b"HTTP/1.1 413"), reply[:100])
+        self.assertIn(b"--limit-submission", reply)
 
     def test_replayed(self):
         name = self.task(tries=3)
@@ -379,9 +440,14 @@ class Refused(WithCourse):
             k: [[float(f"{v:.1e}") for v in row] if isinstance(row, list) else float(f"{row:.1e}") for row in t]
             for k, t in solve(c).items()
         }
-        graded = self.good(self.hand_in("ada", c, rounded))
-        self.assertTrue(graded["resubmit"])
-        self.assertNotIn("submission", graded)
+        said = self.good(self.hand_in("ada", c, rounded))
+        self.assertTrue(said["resubmit"])
+        self.assertEqual(set(said["again"].values()), {"too_few_digits"})
+        # nor is it a free try for the other tensors
+        mixed = {**divided(solve(c), "x", 2), "fc.weight": rounded["fc.weight"]}
+        said = self.good(self.hand_in("ada", c, mixed))
+        self.assertEqual(said["again"], {"fc.weight": "too_few_digits"})
+        self.assertFalse({"submission", "score", "verdict", "result", "tensors"} & set(keys_of(said)))
         self.assertEqual(self.good(self.ask("ada", "GET", "/v1/assignments/" + name))["tries_left"], 1)
         self.assertEqual(self.good(self.hand_in("ada", c, solve(c)))["score"], 10)
 

@@ -1,12 +1,13 @@
 /* assignments.c - assignments over HTTP. A teacher sees all of their own; a student what it takes to work on one, once
  * it is open. */
 #include "http/course.h"
+#include "http/survivors.h"
 #include "store/clock.h"
 #include "wire/times.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHALLENGE_SECONDS = 7200 };
+enum { CHALLENGE_SECONDS = 7200, POINTS = 3 /* of the self-test */ };
 
 int nb_task_get(struct nb_request *rq, const char *name, struct nb_assignment *a, struct nb_error *e)
 {
@@ -29,12 +30,11 @@ struct nb_asked *nb_task_asked(struct nb_request *rq, const struct nb_assignment
     return ask->g ? ask : NULL;
 }
 
-/* Somebody else's are not there. */
-static int get_taught(struct nb_request *rq, struct nb_assignment *a, struct nb_error *e)
+int nb_task_get_taught(struct nb_request *rq, const char *name, struct nb_assignment *a, struct nb_error *e)
 {
-    if (nb_task_get(rq, rq->path[0], a, e))
+    if (nb_task_get(rq, name, a, e))
         return -1;
-    return nb_task_taught(rq, a) ? 0 : nb_fail(e, NB_E_unknown_assignment, "there is no assignment %.64s", rq->path[0]);
+    return nb_task_taught(rq, a) ? 0 : nb_fail(e, NB_E_unknown_assignment, "there is no assignment %.64s", name);
 }
 
 /* ---- on the wire ------------------------------------------------------------------------------------------------- */
@@ -99,7 +99,8 @@ static int put_tries(struct nb_writer *w, struct nb_request *rq, const struct nb
     return 0;
 }
 
-static int reply(struct nb_request *rq, struct nb_reply *rp, const struct nb_assignment *a, struct nb_error *e)
+static int reply(struct nb_request *rq, struct nb_reply *rp, const struct nb_assignment *a, const struct nb_selftest *t,
+                 struct nb_error *e)
 {
     struct nb_writer w = nb_writer(rq->arena, e);
     bool teacher = nb_task_taught(rq, a), early = nb_assignment_stage(a, nb_clock()) == NB_STAGE_EARLY;
@@ -109,6 +110,10 @@ static int reply(struct nb_request *rq, struct nb_reply *rp, const struct nb_ass
         return -1;
     if ((teacher || !early) && put_terms(&w, rq, a, e))
         return -1;
+    if (t) {
+        nb_w_key(&w, "selftest");
+        nb_w_selftest(&w, t);
+    }
     nb_w_close(&w, '}');
     return nb_reply_written(rp, &w);
 }
@@ -125,31 +130,26 @@ static int judge_times(const struct nb_assigned *t, struct nb_error *e)
     return 0;
 }
 
-/* At a point like those that will be drawn: the names are there, and what is right can be told. */
-static int judge_point(struct nb_request *rq, struct nb_asked *ask, struct nb_error *e)
+/* At points like those that will be drawn: the names are there, what is right can be told, and no mistake passes. */
+static int judge_points(struct nb_request *rq, struct nb_asked *ask, struct nb_selftest *t, struct nb_error *e)
 {
-    struct nb_reference r;
-    const char **names;
-    size_t n;
+    const char *fault = NULL;
     ask->grading.point = ask->check;
-    if (nb_grading_names(&ask->grading, rq->arena, &n, &names, e))
-        return -1;
-    if (nb_reference_make(ask->g, &ask->check, n, names, NB_EVERY_COORDINATE, rq->arena, &r, e))
+    ask->grading.point.watch = rq->watch;
+    if (nb_selftest(ask->g, &ask->grading, POINTS, rq->arena, t, &fault, e))
         return nb_grading_place(&ask->grading, e);
-    if (!r.certified)
-        return nb_fail(e, NB_E_bad_value, "what is right cannot be certified at a point that was drawn for it: %s",
-                       r.fault ? r.fault : "the checker contradicts itself"),
+    if (fault)
+        return nb_fail(e, NB_E_bad_value, "what is right cannot be certified at a point that was drawn for it: %.500s",
+                       fault),
                nb_at(e, "graph");
-    return 0;
+    return t->survivors && !ask->task.accept_survivors ? nb_fail_survivors(t, e) : 0;
 }
 
 static int judge(struct nb_request *rq, struct nb_asked *ask, struct nb_error *e)
 {
     if (!ask->grading.nparts)
         return nb_fail(e, NB_E_missing_key, "points is missing: which tensors are asked for, and what they are worth");
-    if (judge_times(&ask->task, e) || !(ask->g = nb_body_graph(rq, ask, e)))
-        return -1;
-    return judge_point(rq, ask, e);
+    return judge_times(&ask->task, e) || !(ask->g = nb_body_graph(rq, ask, e)) ? -1 : 0;
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
@@ -172,8 +172,9 @@ static void free_text(void *text)
     free(text);
 }
 
-/* The assignment that the body describes, judged. */
-static int read_body(struct nb_request *rq, json_t *body, struct nb_assignment *a, struct nb_error *e)
+/* The assignment that the body describes, judged; tested if `test` is not NULL. */
+static int read_body(struct nb_request *rq, json_t *body, struct nb_assignment *a, struct nb_selftest *test,
+                     struct nb_error *e)
 {
     char *text = json_dumps(body, JSON_COMPACT);
     if (!text)
@@ -181,7 +182,7 @@ static int read_body(struct nb_request *rq, json_t *body, struct nb_assignment *
     if (nb_when_done(rq, free_text, text, e))
         return -1;
     struct nb_asked *ask = nb_decode_text(rq, NB_TASK | NB_HERE, text, e);
-    if (!ask || judge(rq, ask, e))
+    if (!ask || judge(rq, ask, e) || (test && judge_points(rq, ask, test, e)))
         return -1;
     const struct nb_assigned *t = &ask->task;
     snprintf(a->name, sizeof a->name, "%s", ask->name);
@@ -199,19 +200,30 @@ static int read_body(struct nb_request *rq, json_t *body, struct nb_assignment *
 int nb_op_createAssignment(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
     struct nb_assignment a = {0};
+    struct nb_selftest t;
     json_t *body = nb_body_json(rq, e);
-    if (!body || put_graph(rq, body, e) || read_body(rq, body, &a, e))
+    if (!body || put_graph(rq, body, e) || read_body(rq, body, &a, &t, e))
         return -1;
     memcpy(a.owner, rq->who.label, sizeof a.owner);
     if (nb_store_assignment_add(rq->store, &a, nb_clock(), e))
         return -1;
     rp->status = 201;
     rp->location = nb_sprintf(rq->arena, e, "/v1/assignments/%s", a.name);
-    return reply(rq, rp, &a, e);
+    return reply(rq, rp, &a, &t, e);
 }
 
-/* Members that are null go; what students were asked stays as it is. */
-static int merge(json_t *terms, json_t *changes, struct nb_error *e)
+/* Does a change of this member change what a mistake costs? */
+static bool matters(const char *key)
+{
+    static const char *const keys[] = {"points", "weights", "kinks", "rho", "r_max", "slip_credit", NULL};
+    int i = 0;
+    while (keys[i] && strcmp(keys[i], key))
+        i++;
+    return keys[i];
+}
+
+/* Members that are null go; what students were asked stays as it is. *test: the self-test is due. */
+static int merge(json_t *terms, json_t *changes, bool *test, struct nb_error *e)
 {
     static const char *const fixed[] = {"name", "graph", "dims", "sample", "loss", "mode", NULL};
     const char *key;
@@ -223,6 +235,7 @@ static int merge(json_t *terms, json_t *changes, struct nb_error *e)
             if (!strcmp(key, fixed[i]) && !json_equal(v, json_object_get(terms, key)))
                 return nb_fail(e, NB_E_bad_value, "it cannot be changed: challenges may have been drawn"),
                        nb_at(e, key);
+        *test |= matters(key);
         if (json_is_null(v))
             json_object_del(terms, key);
         else
@@ -234,16 +247,18 @@ static int merge(json_t *terms, json_t *changes, struct nb_error *e)
 int nb_op_patchAssignment(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
     struct nb_assignment a;
+    struct nb_selftest t;
+    bool test = false;
     json_t *changes = nb_body_json(rq, e);
-    if (!changes || get_taught(rq, &a, e))
+    if (!changes || nb_task_get_taught(rq, rq->path[0], &a, e))
         return -1;
     json_t *terms = json_loads(a.text, 0, NULL);
     if (!terms || nb_keep_json(rq, terms, e))
         return nb_fail(e, NB_E_store_failed, "the assignment can no longer be read");
-    if (merge(terms, changes, e) || read_body(rq, terms, &a, e) ||
+    if (merge(terms, changes, &test, e) || read_body(rq, terms, &a, test ? &t : NULL, e) ||
         nb_store_assignment_change(rq->store, &a, nb_clock(), e))
         return -1;
-    return reply(rq, rp, &a, e);
+    return reply(rq, rp, &a, test ? &t : NULL, e);
 }
 
 /* ---- looking, removing ------------------------------------------------------------------------------------------- */
@@ -251,7 +266,7 @@ int nb_op_patchAssignment(struct nb_request *rq, struct nb_reply *rp, struct nb_
 int nb_op_getAssignment(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
     struct nb_assignment a;
-    return nb_task_get(rq, rq->path[0], &a, e) ? -1 : reply(rq, rp, &a, e);
+    return nb_task_get(rq, rq->path[0], &a, e) ? -1 : reply(rq, rp, &a, NULL, e);
 }
 
 int nb_op_listAssignments(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
@@ -279,7 +294,7 @@ int nb_op_deleteAssignment(struct nb_request *rq, struct nb_reply *rp, struct nb
     static const char *const names[] = {"submissions", NULL};
     const char *with = nb_query(rq, "submissions");
     struct nb_assignment a;
-    if (nb_query_only(rq, names, e) || get_taught(rq, &a, e))
+    if (nb_query_only(rq, names, e) || nb_task_get_taught(rq, rq->path[0], &a, e))
         return -1;
     if (with && strcmp(with, "delete"))
         return nb_fail(e, NB_E_bad_parameter, "delete was expected, not %.60s", with), nb_at(e, "submissions");

@@ -8,6 +8,11 @@
 
 /* The assignment of this name. unknown_assignment. */
 int nb_task_get(struct nb_request *rq, const char *name, struct nb_assignment *a, struct nb_error *e);
+/* The same, if it is theirs who ask: somebody else's are not there. */
+int nb_task_get_taught(struct nb_request *rq, const char *name, struct nb_assignment *a, struct nb_error *e);
+/* A submission that who asks may see, and its assignment. unknown_submission. */
+int nb_submission_get(struct nb_request *rq, const char *id, struct nb_handed_in *x, struct nb_assignment *a,
+                      struct nb_error *e);
 /* Is it theirs who ask, as a teacher? */
 bool nb_task_taught(const struct nb_request *rq, const struct nb_assignment *a);
 /* All that is asked, with the point of this seed, and the graph made. */

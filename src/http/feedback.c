@@ -5,16 +5,15 @@
 static void put_members(struct nb_writer *w, const struct nb_handed_in *x)
 {
     char at[NB_TIME];
-    if (*x->id)
-        nb_w_string_at(w, "submission", x->id);
+    nb_w_string_at(w, "submission", x->id);
     nb_w_string_at(w, "challenge", x->challenge);
     nb_w_string_at(w, "assignment", x->assignment);
     nb_w_string_at(w, "student", x->student);
     nb_w_whole_at(w, "try", x->attempt);
     nb_w_string_at(w, "received", nb_time_text(x->received, at));
     nb_w_bool_at(w, "late", x->late);
-    nb_w_bool_at(w, "counted", *x->id && x->counted);
-    nb_w_bool_at(w, "resubmit", !*x->id);
+    nb_w_bool_at(w, "counted", x->counted);
+    nb_w_bool_at(w, "resubmit", false);
     nb_w_number_at(w, "score", x->score);
     nb_w_number_at(w, "max_score", x->max_score);
     nb_w_string_at(w, "verdict", x->verdict);

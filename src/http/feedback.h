@@ -11,7 +11,7 @@ struct nb_sight {
     bool reveal;              /* with what was expected, */
     bool certificate;         /* with the certificate in full */
 };
-/* One object. A result that is not stored has no id. */
+/* One object. */
 int nb_w_handed_in(struct nb_writer *w, const struct nb_handed_in *x, const struct nb_sight *sight, struct nb_error *e);
 
 #endif

@@ -109,22 +109,38 @@ static int read_into(struct nb_asked *ask, struct came *came, struct nb_arena *a
 
 /* ---- grading ----------------------------------------------------------------------------------------------------- */
 
-static int write_result(struct nb_request *rq, struct nb_asked *ask, struct nb_handed_in *x, bool *resubmit,
-                        struct nb_error *e)
+static int write_result(struct nb_request *rq, struct nb_asked *ask, const struct nb_reference *r,
+                        const struct nb_graded *out, struct nb_handed_in *x, struct nb_error *e)
 {
-    struct nb_reference r;
-    struct nb_graded out;
-    if (nb_grade_asked(rq, ask, &r, &out, e))
-        return -1;
     struct nb_writer w = nb_writer(rq->arena, e);
-    nb_w_grade(&w, ask, &r, &out, NB_HINT_FORMULA, true);
-    *resubmit = out.resubmit;
-    x->counted = out.graded;
-    x->score = out.graded ? out.score : 0;
-    x->max_score = out.max_score;
-    snprintf(x->verdict, sizeof x->verdict, "%s", nb_verdict_name(out.verdict));
+    nb_w_grade(&w, ask, r, out, NB_HINT_FORMULA, true);
+    x->counted = out->graded;
+    x->score = out->graded ? out->score : 0;
+    x->max_score = out->max_score;
+    snprintf(x->verdict, sizeof x->verdict, "%s", nb_verdict_name(out->verdict));
     x->result = nb_putn(&w.text, "", 1, e) ? NULL : w.text.v;
     return e->code ? -1 : 0;
+}
+
+/* Nothing is taken, so nothing is told but which tensors it is about: else it would be a free try for the others. */
+static int reply_again(struct nb_request *rq, struct nb_reply *rp, const struct nb_handed_in *x,
+                       const struct nb_graded *out, struct nb_error *e)
+{
+    struct nb_writer w = nb_writer(rq->arena, e);
+    nb_w_open(&w, '{');
+    nb_w_string_at(&w, "challenge", x->challenge);
+    nb_w_string_at(&w, "assignment", x->assignment);
+    nb_w_string_at(&w, "student", x->student);
+    nb_w_whole_at(&w, "try", x->attempt);
+    nb_w_bool_at(&w, "resubmit", true);
+    nb_w_key(&w, "again");
+    nb_w_open(&w, '{');
+    for (size_t i = 0; i < out->n; i++)
+        if (out->v[i].refused)
+            nb_w_string_at(&w, out->v[i].name, nb_reason_name(out->v[i].checked.reason));
+    nb_w_close(&w, '}');
+    nb_w_close(&w, '}');
+    return nb_reply_written(rp, &w);
 }
 
 /* What students are shown of it. */
@@ -166,12 +182,14 @@ static int answered(struct nb_request *rq, struct nb_reply *rp, const struct nb_
 static int grade_and_keep(struct nb_request *rq, struct nb_reply *rp, const struct nb_assignment *a,
                           struct nb_asked *ask, struct nb_handed_in *x, struct nb_error *e)
 {
-    bool resubmit, again = false;
-    if (write_result(rq, ask, x, &resubmit, e))
+    struct nb_reference r;
+    struct nb_graded out;
+    bool again = false;
+    if (nb_grade_asked(rq, ask, &r, &out, e))
         return -1;
-    if (resubmit) /* not graded, and nothing is used up */
-        return reply(rq, rp, a, ask, x, e);
-    if (nb_store_submission_add(rq->store, x, rq->arena, &again, e))
+    if (out.resubmit)
+        return reply_again(rq, rp, x, &out, e);
+    if (write_result(rq, ask, &r, &out, x, e) || nb_store_submission_add(rq->store, x, rq->arena, &again, e))
         return -1;
     rp->status = again ? 200 : 201;
     rp->location = nb_sprintf(rq->arena, e, "/v1/submissions/%s", x->id);
@@ -204,14 +222,22 @@ int nb_op_createSubmission(struct nb_request *rq, struct nb_reply *rp, struct nb
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
+int nb_submission_get(struct nb_request *rq, const char *id, struct nb_handed_in *x, struct nb_assignment *a,
+                      struct nb_error *e)
+{
+    if (nb_store_submission_get(rq->store, id, rq->arena, x, e) || nb_task_get(rq, x->assignment, a, e))
+        return -1;
+    if (strcmp(x->id, id) || (!nb_task_taught(rq, a) && strcmp(x->student, rq->who.label)))
+        return nb_fail(e, NB_E_unknown_submission, "there is no submission %.40s", id);
+    return 0;
+}
+
 int nb_op_getSubmission(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
     struct nb_handed_in x;
     struct nb_assignment a;
-    if (nb_store_submission_get(rq->store, rq->path[0], rq->arena, &x, e) || nb_task_get(rq, x.assignment, &a, e))
+    if (nb_submission_get(rq, rq->path[0], &x, &a, e))
         return -1;
-    if (strcmp(x.id, rq->path[0]) || (!nb_task_taught(rq, &a) && strcmp(x.student, rq->who.label)))
-        return nb_fail(e, NB_E_unknown_submission, "there is no submission %.40s", rq->path[0]);
     struct nb_asked *ask = nb_decode_text(rq, NB_TASK | NB_HERE, a.text, e);
     return ask ? reply(rq, rp, &a, ask, &x, e) : -1;
 }
