@@ -153,6 +153,32 @@ START_TEST(test_plain)
 }
 END_TEST
 
+/* Two things at once: both are said, but it is not one slip. */
+START_TEST(test_two_slips)
+{
+    open_example();
+    struct nb_diagnosis d = diagnose_text("x", "[[0.25,-0.5,1],[-0.75,1.5,-3]]");
+    expect(&d, "transposed");
+    ck_assert_ptr_nonnull(strstr(d.pattern, "its transpose would be exactly twice the expected value"));
+    ck_assert(!d.slip);
+    d = diagnose_text("fc.bias", "[[-0.5],[1],[-2]]");
+    ck_assert_ptr_nonnull(strstr(d.pattern, "their sum would be exactly the negative of the expected value"));
+    ck_assert(!d.slip);
+}
+END_TEST
+
+/* 36 numbers for 6 entries. */
+START_TEST(test_jacobian)
+{
+    double v[36] = {0};
+    open_example();
+    struct nb_diagnosis d = diagnose("x", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)6, (int64_t)6), v});
+    expect(&d, "jacobian");
+    d = diagnose("fc.weight", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)2, (int64_t)2), v});
+    expect(&d, "jacobian");
+}
+END_TEST
+
 /* ---- mistakes of modules, worked out by hand ------------------------------------------------------------------------
  */
 
@@ -373,6 +399,39 @@ START_TEST(test_uses)
 }
 END_TEST
 
+/* Two steps whose outputs both count, the second fed by the first: the way back through it is forgotten. */
+START_TEST(test_through_time)
+{
+    const double w = 0.75, x = 0.5, g1 = 1.25, g2 = -0.5, h1 = tanh(w * x), h2 = tanh(w * h1);
+    double wrong = g1 * (1 - h1 * h1) * x + g2 * (1 - h2 * h2) * h1;
+    open_clinic(
+        "{'inputs': {'x': ['n', 1]}, 'nodes': {'l1': {'op': 'Linear', 'out_features': 1, 'bias': false, 'in': "
+        "'x'}, 'h1': {'op': 'Tanh', 'in': 'l1'}, 'l2': {'op': 'Linear', 'out_features': 1, 'bias': false, 'in': "
+        "'h1', 'share': 'l1'}, 'h2': {'op': 'Tanh', 'in': 'l2'}}, 'outputs': ['h1', 'h2'], 'dtype': 'float64'}",
+        "{'l1.weight': [[0.75]]}", "{'x': [[0.5]]}", "{'h1': [[1.25]], 'h2': [[-0.5]]}");
+    struct nb_diagnosis d =
+        diagnose("l1.weight", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)1, (int64_t)1), &wrong});
+    expect(&d, "not_through_time");
+}
+END_TEST
+
+/* g @ slope where g * slope belongs. */
+START_TEST(test_matrix_product)
+{
+    const double v[] = {0.5, -1.25, -0.375, 0.8125}, g[] = {1, -0.75, 1.25, -1.5};
+    double wrong[4];
+    for (int i = 0; i < 4; i++) {
+        double a = tanh(v[i % 2]), b = tanh(v[2 + i % 2]);
+        wrong[i] = g[i / 2 * 2] * (1 - a * a) + g[i / 2 * 2 + 1] * (1 - b * b);
+    }
+    open_clinic("{'inputs': {'x': ['n', 2]}, 'nodes': {'y': {'op': 'Tanh', 'in': 'x'}}, 'outputs': ['y'], 'dtype': "
+                "'float64'}",
+                NULL, "{'x': [[0.5, -1.25], [-0.375, 0.8125]]}", "{'y': [[1, -0.75], [1.25, -1.5]]}");
+    struct nb_diagnosis d = diagnose("x", (struct nb_tensor){NB_F64, nb_shape_of(2, (int64_t)2, (int64_t)2), wrong});
+    expect(&d, "matrix_product");
+}
+END_TEST
+
 /* y = x + tanh(x): one of the two ways back is forgotten. */
 START_TEST(test_residual)
 {
@@ -424,6 +483,35 @@ START_TEST(test_noise)
 }
 END_TEST
 
+/* Whatever comes, there is an answer and nothing breaks: other sizes, no entries, numbers that are none. */
+START_TEST(test_rubbish)
+{
+    struct nb_stream s = nb_stream_of((struct nb_seed){(uint64_t)_i, 3}, "rubbish");
+    const double special[] = {0, -0.0, NAN, INFINITY, -INFINITY, 1e308, 5e-324, 1};
+    double v[256];
+    open_example();
+    struct nb_tensor t = {NB_F64, {.rank = (int)(nb_word(s, 0) % 5)}, v};
+    for (int k = 0; k < t.shape.rank; k++)
+        t.shape.dim[k] = (int64_t)(nb_word(s, 1 + (uint64_t)k) % 4);
+    for (int k = 0; k < 256; k++)
+        v[k] =
+            nb_word(s, 10 + (uint64_t)k) % 3 ? special[nb_word(s, 300 + (uint64_t)k) % 8] : nb_normal(s, (uint64_t)k);
+    const char *const names[] = {"x", "fc.weight", "fc.bias"};
+    for (int i = 0; i < 3; i++) {
+        struct nb_diagnosis d = diagnose(names[i], t);
+        ck_assert(d.code && d.pattern && d.hint);
+    }
+    double bar[6] = {1e-12, 0, 1e300, 0, INFINITY, 1}, truth[6] = {0, 0, NAN, 1e-320, 1, -1e308};
+    struct nb_suspect odd = {"x", t, nb_shape_of(2, (int64_t)3, (int64_t)2), truth, bar, {3, 4}, 0};
+    struct nb_diagnosis d;
+    ck_assert(!nb_diagnose(clinic, &odd, &d, &error));
+    odd.submitted.shape = odd.shape;
+    ck_assert(!nb_diagnose(clinic, &odd, &d, &error));
+    odd.name = "nobody";
+    ck_assert(!nb_diagnose(clinic, &odd, &d, &error));
+}
+END_TEST
+
 /* A single entry is proportional to everything: no factor is read into it, unless it is one that everybody knows. */
 START_TEST(test_single_entry)
 {
@@ -442,14 +530,19 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_example);
     tcase_add_loop_test(t, test_plain, 0, sizeof plain / sizeof *plain);
+    tcase_add_test(t, test_two_slips);
+    tcase_add_test(t, test_jacobian);
     tcase_add_loop_test(t, test_by_hand, 0, sizeof hand / sizeof *hand);
     tcase_add_loop_test(t, test_softmax, 0, 6);
     tcase_add_test(t, test_classifier);
     tcase_add_loop_test(t, test_which_node, 0, 3);
     tcase_add_loop_test(t, test_uses, 0, 3);
+    tcase_add_test(t, test_through_time);
+    tcase_add_test(t, test_matrix_product);
     tcase_add_loop_test(t, test_residual, 0, 2);
     tcase_add_test(t, test_other_mask);
     tcase_add_loop_test(t, test_noise, 0, 20);
+    tcase_add_loop_test(t, test_rubbish, 0, 200);
     tcase_add_test(t, test_single_entry);
     suite_add_tcase(s, t);
     return s;

@@ -39,7 +39,7 @@ const char *nb_attempt_node(const struct nb_clinic *c, const struct nb_attempt *
 
 /* generic.c: mistakes beside nb_slips, ended by .name NULL. */
 extern const struct nb_slip_kind nb_generic[];
-/* For learned tensors: nothing of this use is added. */
-extern const struct nb_slip_kind nb_only_first, nb_only_last;
+/* For learned tensors that are used several times: nothing of this use is added; nothing goes back beyond it. */
+extern const struct nb_slip_kind nb_only_first, nb_only_last, nb_one_step;
 
 #endif

@@ -150,7 +150,7 @@ static bool uses(const struct nb_clinic *c, int back, int value)
 /* A learned tensor that is used several times: all uses but the first, all but the last (backwards: the other way). */
 static int list_uses(struct nb_clinic *c, int value, struct nb_error *e)
 {
-    struct nb_attempt first = {.kind = &nb_only_first}, last = {.kind = &nb_only_last};
+    struct nb_attempt first = {.kind = &nb_only_first}, last = {.kind = &nb_only_last}, step = {.kind = &nb_one_step};
     int n = 0, *back = nb_small(c->arena, (size_t)c->p->plan.nback + 1, sizeof *back, e);
     if (!back)
         return -1;
@@ -158,9 +158,10 @@ static int list_uses(struct nb_clinic *c, int value, struct nb_error *e)
         if (uses(c, b, value))
             back[n++] = b;
     first.n = last.n = n > 1 ? n - 1 : 0;
-    first.back = back;
+    step.n = n > 1 ? n : 0;
+    first.back = step.back = back;
     last.back = back + 1;
-    return add(c, first, e) || add(c, last, e) ? -1 : 0;
+    return add(c, first, e) || add(c, last, e) || add(c, step, e) ? -1 : 0;
 }
 
 int nb_attempts_list(struct nb_clinic *c, struct nb_error *e)

@@ -70,6 +70,38 @@ static int slope_twice(struct nb_slip *s, const struct nb_op *op, const struct n
     return 0;
 }
 
+/* ---- products -----------------------------------------------------------------------------------------------------
+ */
+
+static bool is_square(const struct nb_slip *s, const struct nb_op *op)
+{
+    const struct nb_shape *x = op->nin ? shape_of(s, op->in[0]) : NULL;
+    return is_pointwise(s, op) && x->rank == 2 && x->dim[0] == x->dim[1] && x->dim[0] > 1;
+}
+
+/* g @ slope: the slope is what comes back for ones. */
+static int matrix_product(struct nb_slip *s, const struct nb_op *op, const struct nb_call *c, struct nb_error *e)
+{
+    struct nb_call ones = *c;
+    size_t n = (size_t)c->gin[0].shape.dim[0];
+    const double *g = c->gout[0].data;
+    double *slope = s->room, *to = c->gin[0].data;
+    for (size_t i = 0; i < n * n; i++)
+        slope[i] = 1;
+    s->gout[0] = c->gout[0];
+    s->gout[0].data = slope;
+    ones.gout = s->gout;
+    if (right(op, &ones, e))
+        return -1;
+    memcpy(slope, to, n * n * sizeof *slope);
+    memset(to, 0, n * n * sizeof *to);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n; k++)
+            for (size_t j = 0; j < n; j++)
+                to[i * n + j] += g[i * n + k] * slope[k * n + j];
+    return 0;
+}
+
 /* ---- signs --------------------------------------------------------------------------------------------------------
  */
 
@@ -170,10 +202,24 @@ static int forget_learned(struct nb_slip *s, const struct nb_op *op, const struc
     return 0;
 }
 
+/* What comes in from the step before counts as given. */
+static int forget_inputs(struct nb_slip *s, const struct nb_op *op, const struct nb_call *c, struct nb_error *e)
+{
+    (void)s;
+    if (right(op, c, e))
+        return -1;
+    for (int i = 0; i < op->nin; i++)
+        if (c->gin[i].data)
+            memset(c->gin[i].data, 0, entries(&c->gin[i]) * sizeof(double));
+    return 0;
+}
+
 const struct nb_slip_kind nb_generic[] = {
     {"slope left out", "slope_missing", "The gradient passes as if there were nothing: multiply by the slope.",
      has_slope, leave_out_slope},
     {"slope applied twice", "slope_twice", "The slope is applied twice.", is_pointwise, slope_twice},
+    {"matrix product", "matrix_product", "The slope multiplies entry by entry: no matrix product.", is_square,
+     matrix_product},
     {"first operand negated", "sign_first", "The sign of the first operand's gradient is reversed.", flows_first,
      negate_first},
     {"second operand negated", "sign_second", "The sign of the second operand's gradient is reversed.", flows_second,
@@ -187,3 +233,8 @@ const struct nb_slip_kind nb_generic[] = {
 #define OVERWRITTEN "Used several times: start from zero once, then add what every use brings; do not overwrite it."
 const struct nb_slip_kind nb_only_first = {"only the first use", "only_first_use", OVERWRITTEN, learns, forget_learned};
 const struct nb_slip_kind nb_only_last = {"only the last use", "only_last_use", OVERWRITTEN, learns, forget_learned};
+const struct nb_slip_kind nb_one_step = {
+    "not through time", "not_through_time",
+    "The gradient flows back through every step: what came from the step before is "
+    "no constant.",
+    learns, forget_inputs};

@@ -16,6 +16,18 @@ static bool fits(const struct nb_exam *x, const double *numbers)
     return nb_all_alike(&other, x->s->truth, 1);
 }
 
+/* What is to be said of numbers that were put into the right place: "right", "exactly twice the expected value". */
+static const char *verdict_on(const struct nb_exam *x, const double *numbers, struct nb_error *e)
+{
+    struct nb_diagnosis d = {0};
+    struct nb_exam other = *x;
+    other.got = numbers;
+    other.d = &d;
+    if (fits(x, numbers))
+        return "right";
+    return nb_test_constants(&other, e) > 0 ? d.pattern : "wrong, too";
+}
+
 /* ---- transposed -------------------------------------------------------------------------------------------------- */
 
 /* Rows and columns of the last two dimensions exchanged, in blocks. */
@@ -58,9 +70,8 @@ static int is_transposed(struct nb_exam *x, const struct nb_shape *got, struct n
         return -1;
     bool fit = fits(x, t);
     return nb_tell(x, "transposed", fit,
-                   nb_sprintf(x->c->arena, e, "shape %s where %s was expected%s", shape_text(x, got, e),
-                              shape_text(x, s, e),
-                              fit ? "; its transpose would be right" : "; the numbers of its transpose are wrong, too"),
+                   nb_sprintf(x->c->arena, e, "shape %s where %s was expected; its transpose would be %s",
+                              shape_text(x, got, e), shape_text(x, s, e), verdict_on(x, t, e)),
                    transposed_hint);
 }
 
@@ -79,6 +90,7 @@ static bool is_rest(const struct nb_shape *got, const struct nb_shape *s)
 
 static int is_not_summed(struct nb_exam *x, const struct nb_shape *got, struct nb_error *e)
 {
+    bool square = (size_t)nb_count(got) == x->n * x->n && x->n > 1; /* a Jacobian, if the sum is not right */
     if (!is_rest(got, &x->s->shape))
         return 0;
     double *sum = nb_zalloc(x->c->arena, x->n + 1, sizeof *sum, e);
@@ -87,9 +99,11 @@ static int is_not_summed(struct nb_exam *x, const struct nb_shape *got, struct n
     for (size_t i = 0; i < (size_t)nb_count(got); i++)
         sum[i % x->n] += x->got[i];
     bool fit = fits(x, sum);
+    if (square && !fit)
+        return 0;
     return nb_tell(x, "not_summed_over_batch", fit,
                    nb_sprintf(x->c->arena, e, "%lld rows where one was expected; their sum would be %s",
-                              (long long)got->dim[0], fit ? "right" : "wrong, too"),
+                              (long long)got->dim[0], verdict_on(x, sum, e)),
                    "One bias serves every sample: add the contributions.");
 }
 
