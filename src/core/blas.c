@@ -3,6 +3,8 @@
 #include "nabla/blas.h"
 #include "nabla/num.h"
 #include <cblas.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,9 +14,19 @@ const char *nb_blas_core(void)
     return openblas_get_corename();
 }
 
+/* OpenBLAS puts the sentence together anew for every caller, in one place for all threads. */
+static char config[300];
+
+static void copy_config(void)
+{
+    snprintf(config, sizeof config, "%s", openblas_get_config());
+}
+
 const char *nb_blas_config(void)
 {
-    return openblas_get_config();
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, copy_config);
+    return config;
 }
 
 const char *nb_blas_flavour(void)
