@@ -561,6 +561,10 @@ def over_http(d):
         assert reply.status == 200 and reply.body.startswith(first) and reply.headers["Vary"] == "Accept"
     refused = d.ask("POST", "/v1/grade", LINEAR, {"Accept": "image/png"})
     assert refused.status == 406 and "text/csv" in refused.json()["detail"]
+    for name, value in (("datetime", "yesterday"), ("datetime", "2026-02-30T12:00:00Z"), ("datetime", "2026-03-01T12:00:00+01:00"),
+                        ("scoreboard", "yes"), ("colour", "red")):
+        wrong = d.ask("POST", f"/v1/grade?format=autolab&{name}={value.replace('+', '%2B')}", LINEAR)
+        assert wrong.status == 400 and wrong.json()["parameter"] == name, wrong.body
     wrong = d.ask("POST", "/v1/grade?format=xls", LINEAR)
     assert wrong.status == 400 and all(name in wrong.json()["detail"] for name in SINGLE)
 

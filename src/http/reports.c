@@ -1,5 +1,6 @@
 /* reports.c - reports as replies. */
 #include "http/reports.h"
+#include "wire/times.h"
 #include <string.h>
 
 enum { FORMATS = 16 };
@@ -19,6 +20,19 @@ static const char *take(struct nb_request *rq, const char *name)
     return NULL;
 }
 
+/* What has a form of its own; the time is UTC, as it is printed again. */
+static int judge_runner(const struct nb_runner *r, struct nb_error *e)
+{
+    int64_t seconds;
+    char again[NB_TIME];
+    if (r->scoreboard && strcmp(r->scoreboard, "true") && strcmp(r->scoreboard, "false"))
+        return nb_fail(e, NB_E_bad_parameter, "true or false, not %.40s", r->scoreboard), nb_at(e, "scoreboard");
+    if (r->datetime && (nb_time_read(r->datetime, &seconds) || strcmp(nb_time_text(seconds, again), r->datetime)))
+        return nb_fail(e, NB_E_bad_parameter, "a time in UTC like 2026-03-01T12:00:00Z, not %.40s", r->datetime),
+               nb_at(e, "datetime");
+    return 0;
+}
+
 int nb_reporting_take(struct nb_request *rq, bool course, bool who, struct nb_reporting *to, struct nb_error *e)
 {
     const char *format = take(rq, "format");
@@ -34,7 +48,7 @@ int nb_reporting_take(struct nb_request *rq, bool course, bool who, struct nb_re
         to->about.submission = take(rq, "submission");
         to->about.assignment = take(rq, "assignment");
     }
-    return 0;
+    return judge_runner(&to->about.runner, e);
 }
 
 const struct nb_report_format *nb_reporting_format(const struct nb_request *rq, const struct nb_reporting *as,
