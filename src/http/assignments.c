@@ -30,6 +30,7 @@ struct nb_asked *nb_task_asked(struct nb_request *rq, const struct nb_assignment
     return ask->g ? ask : NULL;
 }
 
+/* Somebody else's are not there. */
 int nb_task_get_taught(struct nb_request *rq, const char *name, struct nb_assignment *a, struct nb_error *e)
 {
     if (nb_task_get(rq, name, a, e))

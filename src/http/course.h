@@ -19,4 +19,17 @@ bool nb_task_taught(const struct nb_request *rq, const struct nb_assignment *a);
 struct nb_asked *nb_task_asked(struct nb_request *rq, const struct nb_assignment *a, struct nb_seed seed,
                                struct nb_error *e);
 
+/* What somebody handed in. */
+struct nb_came {
+    const char *challenge, *student; /* or NULL: not said */
+    json_t *submission;              /* NULL: a file */
+    struct nb_tensors gradients;
+};
+/* The body of rq, which is one of many: JSON, or a file of tensors. */
+int nb_came_read(struct nb_request *rq, struct nb_came *c, struct nb_error *e);
+/* Graded at the point of its challenge; *x is complete but for what the store fills in. *resubmit: not graded, and that
+ * lies in the student's hand. */
+int nb_came_grade(struct nb_request *rq, const struct nb_assignment *a, const struct nb_challenge *c,
+                  struct nb_came *came, struct nb_handed_in *x, bool *resubmit, struct nb_error *e);
+
 #endif

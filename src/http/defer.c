@@ -49,7 +49,7 @@ static struct nb_job describe(struct nb_request *rq)
 static int hold_graph(struct nb_request *rq, struct nb_job_request *r, struct nb_error *e)
 {
     struct nb_entry info;
-    if (!rq->path[0])
+    if (strncmp(rq->route->path, "/v1/graphs/{", 12))
         return 0;
     if (!(r->graph = nb_store_get(rq->store, rq->path[0], &info, e)) || nb_keep_graph(rq, r->graph, e))
         return -1;

@@ -9,51 +9,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- reading ----------------------------------------------------------------------------------------------------- */
+enum { LARGE = 10000 }; /* learned numbers */
 
-struct came {
-    const char *challenge;
-    json_t *submission; /* NULL: a file */
-    struct nb_tensors gradients;
-};
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static int read_challenge(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
     (void)a;
-    return nb_field_text(v, &((struct came *)to)->challenge, e);
+    return nb_field_text(v, &((struct nb_came *)to)->challenge, e);
+}
+
+static int read_student(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return nb_field_text(v, &((struct nb_came *)to)->student, e);
 }
 
 static int keep_submission(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
     (void)a, (void)e;
-    ((struct came *)to)->submission = v;
+    ((struct nb_came *)to)->submission = v;
     return 0;
 }
 
-static const struct nb_field fields[] = {
-    {"challenge", 1, 1, read_challenge}, {"submission", 1, 1, keep_submission}, {NULL, 0, 0, NULL}};
+enum { ALONE = 1, AMONG_OTHERS = 2 };
+static const struct nb_field fields[] = {{"challenge", ALONE | AMONG_OTHERS, ALONE, read_challenge},
+                                         {"student", AMONG_OTHERS, 0, read_student},
+                                         {"submission", ALONE | AMONG_OTHERS, ALONE | AMONG_OTHERS, keep_submission},
+                                         {NULL, 0, 0, NULL}};
 
-static int read_json(struct nb_request *rq, struct came *c, struct nb_error *e)
+static int read_json(struct nb_request *rq, unsigned where, struct nb_came *c, struct nb_error *e)
 {
-    static const char *const none[] = {NULL};
     const struct nb_lift_rule rules[] = {{"/submission/gradients/*", &c->gradients}};
     json_t *body;
-    if (nb_query_only(rq, none, e) || nb_lift(rq->body, rq->body_size, rules, 1, rq->arena, &body, e) ||
-        nb_keep_json(rq, body, e))
+    if (nb_lift(rq->body, rq->body_size, rules, 1, rq->arena, &body, e) || nb_keep_json(rq, body, e))
         return -1;
-    return nb_fields_read(fields, 1, body, c, rq->arena, e);
+    return nb_fields_read(fields, where, body, c, rq->arena, e);
 }
 
 /* Gradients by name, with "gradients/" in front or without. */
-static int read_file(struct nb_request *rq, int type, struct came *c, struct nb_error *e)
+static int read_file(struct nb_request *rq, int type, struct nb_came *c, struct nb_error *e)
 {
-    static const char *const names[] = {"challenge", "tensor", NULL};
     struct nb_tensors all = {0};
-    c->challenge = nb_query(rq, "challenge");
-    if (nb_query_only(rq, names, e))
-        return -1;
-    if (!c->challenge)
-        return nb_fail(e, NB_E_bad_parameter, "which challenge is it for? ?challenge=ch_..."), nb_at(e, "challenge");
     if (nb_tensorfile_read(rq, type, &all, e))
         return -1;
     for (size_t i = 0; i < all.n; i++) {
@@ -65,6 +62,27 @@ static int read_file(struct nb_request *rq, int type, struct came *c, struct nb_
             return -1;
     }
     return c->gradients.n ? 0 : nb_fail(e, NB_E_bad_value, "nothing was handed in");
+}
+
+/* Beside a file the query says what it is for. */
+static int read_alone(struct nb_request *rq, struct nb_came *c, struct nb_error *e)
+{
+    static const char *const names[] = {"challenge", "tensor", NULL}, *const none[] = {NULL};
+    int type = nb_content(rq, nb_tensor_types, e);
+    if (type < 0 || nb_query_only(rq, type ? names : none, e))
+        return -1;
+    if (!type)
+        return read_json(rq, ALONE, c, e);
+    if (!(c->challenge = nb_query(rq, "challenge")))
+        return nb_fail(e, NB_E_bad_parameter, "which challenge is it for? ?challenge=ch_..."), nb_at(e, "challenge");
+    return read_file(rq, type, c, e);
+}
+
+int nb_came_read(struct nb_request *rq, struct nb_came *c, struct nb_error *e)
+{
+    int type = nb_content(rq, nb_tensor_types, e);
+    *c = (struct nb_came){0};
+    return type < 0 ? -1 : type ? read_file(rq, type, c, e) : read_json(rq, AMONG_OTHERS, c, e);
 }
 
 /* ---- judging before anything is computed ------------------------------------------------------------------------- */
@@ -99,7 +117,7 @@ static int judge_form(const struct nb_asked *ask, struct nb_error *e)
     return 0;
 }
 
-static int read_into(struct nb_asked *ask, struct came *came, struct nb_arena *a, struct nb_error *e)
+static int read_into(struct nb_asked *ask, struct nb_came *came, struct nb_arena *a, struct nb_error *e)
 {
     ask->grading.submission.gradients = came->gradients;
     if (came->submission && nb_read_submission(came->submission, &ask->grading, a, e))
@@ -108,6 +126,23 @@ static int read_into(struct nb_asked *ask, struct came *came, struct nb_arena *a
 }
 
 /* ---- grading ----------------------------------------------------------------------------------------------------- */
+
+/* Every coordinate of a large graph was certified when the assignment was made. */
+static enum nb_thorough how_thorough(const struct nb_graph *g)
+{
+    const struct nb_tensors *l = nb_graph_parameters(g);
+    int64_t n = 0;
+    for (size_t i = 0; i < l->n; i++)
+        n += nb_count(&l->v[i].t.shape);
+    return n > LARGE ? NB_ALONG_DIRECTIONS : NB_EVERY_COORDINATE;
+}
+
+static int grade(struct nb_request *rq, struct nb_asked *ask, struct nb_reference *r, struct nb_graded *out,
+                 struct nb_error *e)
+{
+    ask->grading.how = how_thorough(ask->g);
+    return nb_grade_asked(rq, ask, r, out, e);
+}
 
 static int write_result(struct nb_request *rq, struct nb_asked *ask, const struct nb_reference *r,
                         const struct nb_graded *out, struct nb_handed_in *x, struct nb_error *e)
@@ -153,13 +188,18 @@ static int reply(struct nb_request *rq, struct nb_reply *rp, const struct nb_ass
     return nb_w_handed_in(&w, x, &sight, e) ? -1 : nb_reply_written(rp, &w);
 }
 
-static struct nb_handed_in describe(const struct nb_request *rq, const struct nb_challenge *c, int64_t now)
+/* A tensor without a name had it in the query. */
+static const char *type_of(const struct nb_request *rq, struct nb_error *e)
 {
-    struct nb_handed_in x = {.attempt = c->attempt,
-                             .received = now,
-                             .type = rq->content_type ? rq->content_type : NB_JSON,
-                             .body = rq->body,
-                             .size = rq->body_size};
+    const char *type = rq->content_type ? rq->content_type : NB_JSON, *name = nb_query(rq, "tensor");
+    return name ? nb_sprintf(rq->arena, e, "%s; tensor=%s", type, name) : type;
+}
+
+static struct nb_handed_in describe(const struct nb_request *rq, const struct nb_challenge *c, int64_t now,
+                                    struct nb_error *e)
+{
+    struct nb_handed_in x = {
+        .attempt = c->attempt, .received = now, .type = type_of(rq, e), .body = rq->body, .size = rq->body_size};
     memcpy(x.challenge, c->id, sizeof x.challenge);
     memcpy(x.assignment, c->assignment, sizeof x.assignment);
     memcpy(x.student, c->student, sizeof x.student);
@@ -185,7 +225,7 @@ static int grade_and_keep(struct nb_request *rq, struct nb_reply *rp, const stru
     struct nb_reference r;
     struct nb_graded out;
     bool again = false;
-    if (nb_grade_asked(rq, ask, &r, &out, e))
+    if (grade(rq, ask, &r, &out, e))
         return -1;
     if (out.resubmit)
         return reply_again(rq, rp, x, &out, e);
@@ -196,20 +236,32 @@ static int grade_and_keep(struct nb_request *rq, struct nb_reply *rp, const stru
     return reply(rq, rp, a, ask, x, e);
 }
 
+int nb_came_grade(struct nb_request *rq, const struct nb_assignment *a, const struct nb_challenge *c,
+                  struct nb_came *came, struct nb_handed_in *x, bool *resubmit, struct nb_error *e)
+{
+    struct nb_asked *ask = nb_task_asked(rq, a, nb_challenge_seed(a->secret, c->student, c->attempt), e);
+    struct nb_reference r;
+    struct nb_graded out;
+    *x = describe(rq, c, nb_clock(), e);
+    if (!ask || read_into(ask, came, rq->arena, e) || grade(rq, ask, &r, &out, e) ||
+        write_result(rq, ask, &r, &out, x, e))
+        return -1;
+    *resubmit = out.resubmit;
+    return 0;
+}
+
 int nb_op_createSubmission(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
-    struct came came = {0};
+    struct nb_came came = {0};
     struct nb_challenge c;
     struct nb_assignment a;
     int64_t now = nb_clock();
-    int type = nb_content(rq, nb_tensor_types, e);
-    if (type < 0 || (type ? read_file(rq, type, &came, e) : read_json(rq, &came, e)) ||
-        nb_store_challenge_get(rq->store, came.challenge, &c, e) || judge_challenge(rq, &c, now, e) ||
-        nb_task_get(rq, c.assignment, &a, e))
+    if (read_alone(rq, &came, e) || nb_store_challenge_get(rq->store, came.challenge, &c, e) ||
+        judge_challenge(rq, &c, now, e) || nb_task_get(rq, c.assignment, &a, e))
         return -1;
     struct nb_asked *ask = nb_task_asked(rq, &a, nb_challenge_seed(a.secret, c.student, c.attempt), e);
-    struct nb_handed_in x = describe(rq, &c, now);
-    if (!ask)
+    struct nb_handed_in x = describe(rq, &c, now, e);
+    if (!ask || e->code)
         return -1;
     if (c.used)
         return answered(rq, rp, &a, ask, &x, e);

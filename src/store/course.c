@@ -185,6 +185,17 @@ int nb_store_challenge_get(struct nb_store *s, const char *id, struct nb_challen
     return failed ? -1 : *c->id ? 0 : nb_fail(e, NB_E_unknown_challenge, "there is no challenge %.40s", id);
 }
 
+int nb_store_challenge_last(struct nb_store *s, const char *assignment, const char *student, struct nb_challenge *c,
+                            struct nb_error *e)
+{
+    pthread_mutex_lock(&s->disk);
+    int failed = nb_challengerow_last(s->database, assignment, student, c, e);
+    pthread_mutex_unlock(&s->disk);
+    return failed   ? -1
+           : *c->id ? 0
+                    : nb_fail(e, NB_E_unknown_challenge, "%.64s has no challenge of this assignment", student);
+}
+
 /* ---- what was handed in ------------------------------------------------------------------------------------------ */
 
 /* Both or neither: the submission, and that its challenge is used. */

@@ -74,6 +74,9 @@ enum nb_stage nb_assignment_stage(const struct nb_assignment *a, int64_t now);
 int nb_store_challenge_take(struct nb_store *s, const char *assignment, int64_t now, struct nb_challenge *c,
                             struct nb_error *e);
 int nb_store_challenge_get(struct nb_store *s, const char *id, struct nb_challenge *c, struct nb_error *e);
+/* The last one of this student that is not answered, or if all are the last. unknown_challenge. */
+int nb_store_challenge_last(struct nb_store *s, const char *assignment, const char *student, struct nb_challenge *c,
+                            struct nb_error *e);
 int nb_store_tries_used(struct nb_store *s, const char *assignment, const char *student, int64_t *used,
                         struct nb_error *e);
 

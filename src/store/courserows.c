@@ -127,6 +127,20 @@ int nb_challengerow_get(sqlite3 *db, const char *id, const char *assignment, con
     return e->code ? -1 : 0;
 }
 
+int nb_challengerow_last(sqlite3 *db, const char *assignment, const char *student, struct nb_challenge *c,
+                         struct nb_error *e)
+{
+    sqlite3_stmt *s = nb_prepare(db, e,
+                                 "SELECT " CHALLENGE " FROM challenge WHERE assignment = ? AND student = ? "
+                                 "ORDER BY used, attempt DESC LIMIT 1",
+                                 "tt", assignment, student);
+    *c = (struct nb_challenge){0};
+    if (nb_step(s, e))
+        take_challenge(s, c);
+    sqlite3_finalize(s);
+    return e->code ? -1 : 0;
+}
+
 int nb_challengerow_used(sqlite3 *db, const char *id, struct nb_error *e)
 {
     return nb_finish(nb_prepare(db, e, "UPDATE challenge SET used = 1 WHERE id = ?", "t", id), e);

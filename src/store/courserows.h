@@ -16,6 +16,9 @@ int nb_challengerow_put(sqlite3 *db, const struct nb_challenge *c, struct nb_err
 /* By id, or the student's with this key that is neither used nor expired (id NULL). c->id "" if there is none. */
 int nb_challengerow_get(sqlite3 *db, const char *id, const char *assignment, const char *student, const char *key,
                         struct nb_challenge *c, struct nb_error *e);
+/* The student's last one, those that are not answered first. */
+int nb_challengerow_last(sqlite3 *db, const char *assignment, const char *student, struct nb_challenge *c,
+                         struct nb_error *e);
 int nb_challengerow_used(sqlite3 *db, const char *id, struct nb_error *e);
 
 int nb_handedrow_put(sqlite3 *db, const struct nb_handed_in *x, struct nb_error *e);
