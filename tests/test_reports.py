@@ -514,22 +514,35 @@ def contrast(write):
             assert (high + 0.05) / (low + 0.05) >= least, (a, b, (high + 0.05) / (low + 0.05))
 
 
-def in_a_browser(write, r):
-    """Where Chromium is installed: nothing of a hostile page runs, no text is lost."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not browser:
-        return print("no Chromium here: pages are only parsed")
-    job = report(r)
-    job.update(student="<img src=x onerror=document.title='hacked'>", assignment="<script>document.title='hacked'</script>")
+def dom(browser, page, width=1200):
+    """A page as Chromium understands it, or None where it does not start."""
     with tempfile.TemporaryDirectory() as folder:
-        page = pathlib.Path(folder) / "page.html"
-        page.write_bytes(write(format="html", **job))
-        ran = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile", "--dump-dom",
-                              page.as_uri()], capture_output=True, text=True, timeout=120)
-    if ran.returncode or "<main>" not in ran.stdout:
-        return print("Chromium does not start here: pages are only parsed")
-    title = re.search(r"<title>(.*?)</title>", ran.stdout, re.S)[1]
-    assert " of " in title and not re.search(r"<(script|img)", ran.stdout), title
+        path = pathlib.Path(folder) / "page.html"
+        path.write_bytes(page)
+        ran = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile",
+                              f"--window-size={width},900", "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120)
+    return None if ran.returncode or "<main>" not in ran.stdout else ran.stdout
+
+
+MEASURE = b"""<script>document.title = [document.documentElement.scrollWidth, innerWidth].join(" of ")</script></body>"""
+
+
+def in_a_browser(write, r):
+    """Where Chromium is installed: nothing of a hostile page runs, and a telephone shows its whole width."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    job = report(r)
+    while len(job["result"]["tensors"]) < 8:
+        job = report(r)
+    job.update(student="<img src=x onerror=document.title='hacked'>", assignment="<script>document.title='hacked'</script>")
+    pages = [write(format="html", **job), write(format="html", course=[{**report(r), "student": s} for s in HOSTILE], title="x" * 300)]
+    shown = browser and dom(browser, pages[0])
+    if not shown:
+        return print("Chromium is not here, or does not start: pages are only parsed")
+    title = re.search(r"<title>(.*?)</title>", shown, re.S)[1]
+    assert " of " in title and not re.search(r"<(script|img)", shown), title
+    for page in pages:
+        wide, room = map(int, re.search(r"<title>(\d+) of (\d+)<", dom(browser, page.replace(b"</body>", MEASURE), 500)).groups())
+        assert wide <= room, f"{wide} pixels of {room}"
 
 
 LINEAR = {"graph": {"inputs": {"x": ["n", 2]}, "nodes": {"fc": {"op": "Linear", "in_features": 2, "out_features": 1, "in": "x"}},
