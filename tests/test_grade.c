@@ -1,9 +1,38 @@
 /* test_grade.c - what is handed in gets the points it is worth: right answers all of them, wrong ones never. */
 #include "grade/grade.h"
 #include "graphs.h"
+#include "nabla/module.h"
 #include "wire/lift.h"
 #include <math.h>
 #include <stdio.h>
+
+/* ---- a backward that can be broken; linked with --wrap=nb_module_at ---------------------------------------------- */
+
+static struct nb_module off; /* its .backward is a little off; .type NULL: none is */
+static const struct nb_module *right;
+
+const struct nb_module *__real_nb_module_at(enum nb_dtype build, int index);
+const struct nb_module *__wrap_nb_module_at(enum nb_dtype build, int index);
+const struct nb_module *__wrap_nb_module_at(enum nb_dtype build, int index)
+{
+    const struct nb_module *m = __real_nb_module_at(build, index);
+    return build == NB_F64 && off.type && !strcmp(m->type, off.type) ? &off : m;
+}
+
+static int a_little_off(const struct nb_call *c, struct nb_error *e)
+{
+    int bad = right->backward(c, e);
+    for (int64_t i = 0; !bad && i < nb_count(&c->gin[0].shape); i++)
+        ((double *)c->gin[0].data)[i] *= 1 + 1e-5;
+    return bad;
+}
+
+static void break_backward(const char *type)
+{
+    right = __real_nb_module_at(NB_F64, nb_module_find(type));
+    off = *right;
+    off.backward = a_little_off;
+}
 
 static struct nb_graph *graph;
 static struct nb_grading asked;
@@ -17,6 +46,7 @@ static void setup(void)
     memset(&error, 0, sizeof error);
     asked = nb_grading_default;
     graph = NULL;
+    off.type = NULL;
 }
 
 static void teardown(void)
@@ -335,6 +365,25 @@ START_TEST(two_ways_to_a_reference)
 }
 END_TEST
 
+/* If the service's own backward is wrong, nobody is graded, whichever way it is looked at. */
+START_TEST(own_mistakes_cost_nobody)
+{
+    open_graph(CHAIN,
+               "{'a.weight': [[0.5, -0.25], [1, 0.125]], 'a.bias': [0, 0], 'b.weight': [[2, -3]], 'b.bias': [0]}");
+    at_point("{'x': [[1, 2], [-0.3, 0.6]]}", "{'b': [[1], [0.5]]}");
+    asked.how = _i ? NB_ALONG_DIRECTIONS : NB_EVERY_COORDINATE;
+    hand_in("{'a.bias': [1, 2], 'x': [[1, 2], [3, 4]]}");
+    break_backward("Tanh");
+    grade();
+    ck_assert(!reference.certified && !graded.graded && graded.review && graded.fault);
+    ck_assert_int_eq(graded.verdict, NB_CANNOT_TELL);
+    ck_assert_double_eq(graded.max_score, 2);
+    off.type = NULL;
+    grade();
+    ck_assert(reference.certified && graded.graded);
+}
+END_TEST
+
 /* ---- correct answers by PyTorch ---------------------------------------------------------------------------------- */
 
 static struct nb_tensors tensors_of(json_t *object)
@@ -435,8 +484,9 @@ static void full_marks(json_t *c, const char *how)
 
 START_TEST(right_answers)
 {
-    json_t *c = json_array_get(fixtures, (size_t)_i);
+    json_t *c = json_array_get(fixtures, (size_t)_i / 2);
     open_fixture(c);
+    asked.how = _i % 2 ? NB_ALONG_DIRECTIONS : NB_EVERY_COORDINATE;
     asked.submission.gradients = tensors_of(json_object_get(c, "gradients"));
     full_marks(c, "double");
     asked.submission.gradients = tensors_of(json_object_get(c, "gradients_in_float"));
@@ -458,8 +508,9 @@ END_TEST
 /* One entry off, by as little as a thousandth, never gets full marks, unless nothing can be told of it. */
 START_TEST(wrong_answers)
 {
-    json_t *c = json_array_get(fixtures, (size_t)_i);
+    json_t *c = json_array_get(fixtures, (size_t)_i / 2);
     open_fixture(c);
+    asked.how = _i % 2 ? NB_ALONG_DIRECTIONS : NB_EVERY_COORDINATE;
     asked.submission.gradients = tensors_of(json_object_get(c, "gradients"));
     grade();
     for (size_t i = 0; i < graded.n; i++) {
@@ -494,13 +545,14 @@ static Suite *suite(void)
     tcase_add_test(t, one_slip_costs_once);
     tcase_add_loop_test(t, any_slope_at_a_kink, 0, 7);
     tcase_add_loop_test(t, nodes_at_a_kink, 0, 4);
+    tcase_add_loop_test(t, own_mistakes_cost_nobody, 0, 2);
     tcase_add_test(t, two_ways_to_a_reference);
     suite_add_tcase(s, t);
     t = tcase_create("answers");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 300);
-    tcase_add_loop_test(t, right_answers, 0, (int)json_array_size(fixtures));
-    tcase_add_loop_test(t, wrong_answers, 0, (int)json_array_size(fixtures));
+    tcase_add_loop_test(t, right_answers, 0, 2 * (int)json_array_size(fixtures));
+    tcase_add_loop_test(t, wrong_answers, 0, 2 * (int)json_array_size(fixtures));
     suite_add_tcase(s, t);
     return s;
 }
