@@ -603,6 +603,61 @@ def shapes_on_prairielearn(d):
     assert counted["gradable"] is True and counted["score"] == 0.7125
 
 
+def answers(c, slip):
+    """The gradients of LINEAR at the point of a challenge by hand, with or without a mistake."""
+    x, w, g = c["inputs"]["x"], c["parameters"]["fc.weight"][0], [row[0] for row in c["cotangents"]["fc"]]
+    of_weight = [sum(gi * row[k] for gi, row in zip(g, x)) for k in range(2)]
+    if slip == "half":
+        of_weight = [v / 2 for v in of_weight]
+    of_bias = [[gi] for gi in g] if slip == "bias" else [sum(g)]
+    return {"fc.weight": [of_weight], "fc.bias": of_bias, "x": [[gi * wk for wk in w] for gi in g]}
+
+
+def a_course(d):
+    """Stored submissions of students with hostile names: every format of each, and the course, as teacher and as student."""
+    root = (pathlib.Path(d.data) / "d" / "first-key").read_text().strip()
+
+    def ask(key, method, path, body=None, status=(200, 201), **headers):
+        reply = d.ask(method, path, body, {"Authorization": f"Bearer {key}", **headers})
+        assert reply.status in status, (path, reply.status, reply.body[:500])
+        return reply
+
+    def key_for(label, scope):
+        return ask(root, "POST", "/v1/keys", {"label": label, "scopes": [scope]}).json()["key"]
+    teacher = key_for("teacher", "teach")
+    ask(teacher, "POST", "/v1/assignments", {"name": "hw", "title": "<b>Layers</b>", "graph": LINEAR["graph"],
+                                             "points": LINEAR["points"], "hint_level": "pattern"})
+    labels = [h for h in HOSTILE if 0 < len(h) <= 60 and h == line(h) and h.strip() == h]
+    for i, label in enumerate(labels):
+        student = key_for(label, "submit")
+        c = ask(student, "POST", "/v1/challenges", {"assignment": "hw"}).json()
+        form = {"form": "numbers", "gradients": answers(c, [None, "half", "bias"][i % 3])}
+        place = ask(student, "POST", "/v1/submissions", {"challenge": c["challenge"], "submission": form}).headers["Location"]
+        full = ask(teacher, "GET", place + "/report").json()
+        job = {"result": full, "student": label, "assignment": "hw", "level": "pattern", "wrong_shape": False}
+        query = "&".join(f"{k}={v}" for k, v in RUNNER.items())
+        for name in SINGLE:
+            if name == "json" or (name == "inginious" and i > 3):
+                continue
+            data = ask(student, "GET", f"{place}/report?format={name}&{query}").body
+            if name not in ("csv", "junit"):
+                CHECKS[name](data, job)
+            assert data == ask(student, "GET", f"{place}/report?format={name}&{query}").body
+    whole = ask(teacher, "GET", "/v1/assignments/hw/report").json()
+    assert whole["students"] == len(labels) and {x["student"] for x in whole["submissions"]} == set(labels)
+    assert {m["code"]: m["students"] for m in whole["mistakes"]} == \
+        {"factor_2": len(labels[1::3]), "not_summed_over_batch": len(labels[2::3])}
+    assert whole["full_marks"] == len(labels[0::3])
+    for name in ("csv", "html"):
+        check = CHECKS[name]
+        check(ask(teacher, "GET", f"/v1/assignments/hw/report?format={name}").body,
+              {"course": [{"result": x["result"]} for x in whole["submissions"]]})
+    page = ask(teacher, "GET", "/v1/assignments/hw/report", Accept="text/html").body
+    assert page == ask(teacher, "GET", "/v1/assignments/hw/report?format=html").body and b"<b>Layers" not in page
+    ask(student, "GET", "/v1/assignments/hw/report", status=(403,))
+    ask(teacher, "GET", "/v1/assignments/hw/report?format=gradescope", status=(400,))
+
+
 def main():
     seed = int(os.environ.get("SEED", "20260301"))
     r, write = random.Random(seed), Writer()
@@ -623,6 +678,8 @@ def main():
         over_http(d)
         undecodable(d)
         shapes_on_prairielearn(d)
+    with Daemon("--require-keys") as d:
+        a_course(d)
     print(f"{len(SINGLE)} formats, seed {seed}")
     return 0
 
