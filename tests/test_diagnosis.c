@@ -523,6 +523,24 @@ START_TEST(test_single_entry)
 }
 END_TEST
 
+/* 0.7 as printed: one digit fits some mistake or other. With all digits the mistake is named. */
+START_TEST(test_few_digits)
+{
+    double x = 0.8125, wrong = 1.25 * (1 - tanh(x)), truth = 1.25 * (1 - tanh(x) * tanh(x));
+    open_clinic(
+        "{'inputs': {'x': []}, 'nodes': {'y': {'op': 'Tanh', 'in': 'x'}}, 'outputs': ['y'], 'dtype': 'float64'}", NULL,
+        "{'x': 0.8125}", "{'y': 1.25}");
+    struct nb_diagnosis d;
+    struct nb_suspect s = {"x", {NB_F64, nb_shape_of(0), &wrong}, nb_shape_of(0), &truth, NULL, {0, 0}, 0};
+    ck_assert(!nb_diagnose(clinic, &s, &d, &error));
+    expect(&d, "tanh_square_missing");
+    wrong = nearbyint(10 * wrong) / 10;
+    s.digits = (struct nb_digits){1, 1};
+    ck_assert(!nb_diagnose(clinic, &s, &d, &error));
+    expect(&d, "entries");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("diagnosis");
@@ -544,6 +562,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, test_noise, 0, 20);
     tcase_add_loop_test(t, test_rubbish, 0, 200);
     tcase_add_test(t, test_single_entry);
+    tcase_add_test(t, test_few_digits);
     suite_add_tcase(s, t);
     return s;
 }

@@ -226,10 +226,11 @@ struct lines {
     size_t n, entries, first, step; /* n lines; line k begins at k * first, its entries are step apart */
 };
 
-/* Every line has a factor of its own, and enough of them are seen to: two lines with two entries that count. */
+/* Every line has a factor of its own, and enough of them are seen to: two lines with two entries that count. A single
+ * entry has any factor: lines of one entry are believed where others support them. */
 static bool lines_agree(const struct nb_exam *x, const struct lines *l, double *least, double *most)
 {
-    size_t seen = 0, weight;
+    size_t seen = 0, strong = 0, weak = 0, weight; /* strong, weak: lines that are off */
     double c;
     *least = INFINITY, *most = -INFINITY;
     for (size_t k = 0; k < l->n; k++) {
@@ -237,11 +238,14 @@ static bool lines_agree(const struct nb_exam *x, const struct lines *l, double *
             return false;
         if (!weight)
             continue;
+        bool off = fabs(c - 1) > 10 * x->rho;
         seen += weight > 1;
+        strong += off && weight > 1;
+        weak += off && weight == 1;
         *least = fmin(*least, c);
         *most = fmax(*most, c);
     }
-    return seen > 1 && 2 * seen >= l->n;
+    return seen > 1 && 2 * seen >= l->n && strong > 0 && 2 * weak <= strong;
 }
 
 static int test_lines(struct nb_exam *x, const struct lines *l, const char *code, const char *what, struct nb_error *e)
