@@ -86,6 +86,66 @@ START_TEST(test_classifier)
 }
 END_TEST
 
+/* Networks with branches, shared weights, formulas, normalisation, noise, a backward of the user's own; the last one in
+ * floats. */
+static const struct {
+    const char *name, *graph, *names;
+    bool train;
+} networks[] = {
+    {"residual",
+     "{'inputs': {'x': ['n', 4], 't': ['n', 2]}, 'nodes': {'a': {'op': 'Linear', 'out_features': 4, 'in': 'x'}, 'b': "
+     "{'op': "
+     "'BatchNorm1d', 'in': 'a'}, 'c': {'op': 'ReLU', 'in': 'b'}, 'd': {'op': 'Dropout', 'p': 0.3, 'in': 'c'}, 's': "
+     "{'expr': "
+     "'x + d'}, 'z': {'op': 'Linear', 'out_features': 2, 'in': 's'}, 'loss': {'op': 'MSELoss', 'in': ['z', 't']}}, "
+     "'outputs': ['z'], 'dtype': 'float64'}",
+     "a.weight a.bias b.weight b.bias z.weight x", true},
+    {"attention",
+     "{'inputs': {'x': ['n', 5, 4]}, 'nodes': {'q': {'op': 'Linear', 'out_features': 3, 'in': 'x'}, 'k': {'op': "
+     "'Linear', "
+     "'out_features': 3, 'in': 'x'}, 'v': {'op': 'Linear', 'out_features': 4, 'in': 'x'}, 'p': {'expr': 'softmax(q @ "
+     "transpose(k) / 3**0.5)'}, 'o': {'expr': 'p @ v + x'}, 'y': {'op': 'LayerNorm', 'normalized_shape': 4, 'in': "
+     "'o'}}, "
+     "'outputs': ['y'], 'dtype': 'float64'}",
+     "q.weight k.weight v.weight y.weight x", false},
+    {"recurrent",
+     "{'inputs': {'x': ['n', 3], 'w': ['n', 3], 'h': ['n', 3]}, 'nodes': {'u1': {'op': 'Linear', 'out_features': 3, "
+     "'in': "
+     "'x'}, 'v1': {'op': 'Linear', 'out_features': 3, 'bias': false, 'in': 'h'}, 'h1': {'expr': 'tanh(u1 + v1)'}, "
+     "'u2': "
+     "{'op': 'Linear', 'out_features': 3, 'in': 'w', 'share': 'u1'}, 'v2': {'op': 'Linear', 'out_features': 3, 'bias': "
+     "false, 'in': 'h1', 'share': 'v1'}, 'h2': {'expr': 'tanh(u2 + v2)'}, 'y': {'expr': 'sigmoid(h2)*h1'}}, 'outputs': "
+     "['y'], 'dtype': 'float64'}",
+     "u1.weight u1.bias v1.weight x h", false},
+    {"given",
+     "{'inputs': {'x': ['n', 3]}, 'modules': {'Swish': {'inputs': {'x': ['...']}, 'nodes': {'y': {'expr': "
+     "'x*sigmoid(x)'}}, "
+     "'outputs': ['y'], 'backward': {'x': 'g*(y + sigmoid(x)*(1 - y))'}}}, 'nodes': {'a': {'op': 'Linear', "
+     "'out_features': 4, 'in': 'x'}, 's': {'op': 'Swish', 'in': 'a'}, 'y': {'op': 'Softmax', 'in': 's'}}, 'outputs': "
+     "['y'], 'dtype': 'float64'}",
+     "a.weight a.bias x", false},
+    {"floats",
+     "{'inputs': {'x': ['n', 3], 't': {'shape': ['n'], 'dtype': 'int64'}}, 'nodes': {'h': {'chain': [{'Linear': "
+     "{'out_features': 5}}, "
+     "'ELU', "
+     "{'Linear': {'out_features': 5}}, 'GELU', {'Linear': {'out_features': 4}}], 'in': 'x'}, 'loss': {'op': "
+     "'CrossEntropyLoss', 'in': "
+     "['h', "
+     "'t']}}, 'outputs': ['h']}",
+     "h.0.weight h.2.weight h.4.bias x", false},
+};
+
+START_TEST(test_network)
+{
+    graph = make_good(networks[_i].graph);
+    struct nb_grading g = grading(networks[_i].names);
+    g.point.run.train = networks[_i].train;
+    run_test(&g, 2);
+    expect_all(networks[_i].name);
+    ck_assert_uint_ge(result.n, 30);
+}
+END_TEST
+
 /* Every module by its first case that has a gradient. */
 static void examine(struct subject *s)
 {
@@ -175,6 +235,7 @@ static Suite *suite(int first, int end)
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_classifier);
+    tcase_add_loop_test(t, test_network, 0, sizeof networks / sizeof *networks);
     tcase_add_test(t, test_survivors);
     tcase_add_test(t, test_one_branch);
     tcase_add_test(t, test_zero_gradient);
