@@ -73,7 +73,7 @@ def tensor(r):
         t["truth"] = [SECRET]
     if r.random() < 0.5:
         rows, columns = r.choice([(1, 1), (3, 5), (40, 100), (1, 200)])
-        t["map"] = {"rows": rows, "columns": columns, "entries": "".join(r.choices("+x?.-", k=rows * columns))}
+        t["map"] = {"rows": rows, "columns": columns, "entries": "".join(r.choices("+x?.", k=rows * columns))}
     return t
 
 
@@ -596,6 +596,28 @@ def undecodable(d):
     assert d.ask("POST", "/v1/grade?format=prairielearn", body).status == 400, "the teacher's part is wrong"
 
 
+def maps(d):
+    """A map says of each entry what the check says of it; of a large tensor the worst of each block."""
+    def graded(wrong, n, columns):
+        graph = {"inputs": {"x": ["n", columns]}, "nodes": {"y": {"op": "ReLU", "in": "x"}}, "outputs": ["y"], "dtype": "float64"}
+        x = [[1 + i + k if (i + k) % 3 else -1 - i for k in range(columns)] for i in range(n)]
+        gradient = [[float(v > 0) for v in row] for row in x]
+        for i, k in wrong:
+            gradient[i][k] += 0.5
+        body = {"graph": graph, "inputs": {"x": x}, "cotangents": {"y": [[1] * columns] * n},
+                "submission": {"form": "numbers", "gradients": {"x": gradient}}}
+        return x, d.ask("POST", "/v1/grade", body).json()["tensors"]["x"].get("map")
+    x, small = graded([(0, 1), (2, 3)], 3, 4)
+    flat = [v for row in x for v in row]
+    assert small["rows"] == 3 and small["columns"] == 4
+    assert small["entries"] == "".join("x" if i in (1, 11) else "+" if v > 0 else "." for i, v in enumerate(flat)), small
+    _, large = graded([(99, 249), (0, 0)], 100, 250)
+    cells = large["entries"]
+    assert large["rows"] <= 40 and large["columns"] <= 100 and len(cells) == large["rows"] * large["columns"]
+    assert cells[0] == cells[-1] == "x" and cells.count("x") == 2 and set(cells) <= set("+x.")
+    assert graded([], 3, 4)[1] is None, "nothing is wrong, nothing to show"
+
+
 def shapes_on_prairielearn(d):
     ask = lambda **more: d.ask("POST", "/v1/grade?format=prairielearn", {**LINEAR, **more}).json()
     assert ask()["gradable"] is False
@@ -677,6 +699,7 @@ def main():
     with Daemon() as d:
         over_http(d)
         undecodable(d)
+        maps(d)
         shapes_on_prairielearn(d)
     with Daemon("--require-keys") as d:
         a_course(d)

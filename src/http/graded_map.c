@@ -6,12 +6,13 @@
 enum { MOST_ROWS = 40, MOST_COLUMNS = 100 };
 
 /* From harmless to grave; see report/map.c. */
-static const char kinds[] = "-.+?x";
+static const char kinds[] = ".+?x";
 
 static int kind_of(const struct nb_checked *c, int64_t i)
 {
     static const char of[] = {[NB_RIGHT] = '+', [NB_WRONG] = 'x', [NB_CANNOT_TELL] = '?'};
-    return (int)(strchr(kinds, of[c->verdicts[i]]) - kinds);
+    bool silent = c->verdicts[i] == NB_RIGHT && c->silent && c->candidate[i] == 0 && c->value && c->value[i] == 0;
+    return silent ? 0 : (int)(strchr(kinds, of[c->verdicts[i]]) - kinds);
 }
 
 struct grid {

@@ -1,5 +1,6 @@
 /* map.c - the entries of a tensor as squares, for the page of a student. `map` of a result has rows, columns and
- * entries, a character each: + right, x wrong, ? cannot tell, . nothing reacts to it, - not looked at. */
+ * entries, a character each: + right, x wrong, ? cannot tell, . right because nothing reacts
+ * to it. */
 #include "report/html.h"
 #include "report/svg.h"
 #include <math.h>
@@ -7,8 +8,8 @@
 
 enum { ACROSS = 640, SMALLEST = 4, LARGEST = 22, ROOM_FOR_A_SIGN = 14, MOST = 20000 };
 
-static const char kinds[] = "+x?.-";
-static const char *const classes[] = {"r", "w", "u", "s", "z"};
+static const char kinds[] = "+x?.";
+static const char *const classes[] = {"r", "w", "u", "s"};
 
 struct squares {
     int rows, columns;

@@ -53,7 +53,7 @@ const char nb_html_style[] =
     "svg .e{text-anchor:end}svg .column{fill:var(--right-fill)}\n"
     "svg .r{fill:var(--right-fill)}svg .w{fill:var(--wrong-fill)}svg .u{fill:var(--untold-fill)}svg "
     ".s{fill:var(--silent)}\n"
-    "svg .z{fill:var(--card)}svg .cell{stroke:var(--card);stroke-width:1;vector-effect:non-scaling-stroke}\n"
+    "svg .cell{stroke:var(--card);stroke-width:1;vector-effect:non-scaling-stroke}\n"
     "svg text.sign{fill:var(--on-fill);font-weight:700;font-size:12px}svg text.dark{fill:#2b2200}\n"
     ".key{display:inline-block;width:.85em;height:.85em;border-radius:2px;margin:0 .3em 0 .9em;vertical-align:-.08em}\n"
     ".key.r{background:var(--right-fill)}.key.w{background:var(--wrong-fill)}.key.u{background:var(--untold-fill)}\n"
