@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import check
+import course
 import inside
 import servers
 import standing
@@ -26,6 +27,7 @@ def options():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--repeats", type=int, default=5, help="of each kernel in each round")
     p.add_argument("--seconds", type=int, default=2, help="of each load")
+    p.add_argument("--students", type=int, default=1000, help="in the course that is graded")
     p.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     return p.parse_args()
 
@@ -56,8 +58,9 @@ def one_pass(setup, name):
         cases, still = servers.measure(setup), standing.measure(setup)
     print(f"{name}: checks ...", file=sys.stderr)
     checks, beside = check.measure(setup.nablad, setup.python), starve.measure(setup.nablad)
+    graded = course.measure(setup.nablad, setup.students)
     rows = [*inside.rows(ours, torch), *servers.rows(cases), *standing.rows(*still), *check.rows(checks),
-            *starve.rows(beside)]
+            *starve.rows(beside), *course.rows(graded)]
     return rows, ["", f"### The numbers behind it, {name}", "", *inside.times(ours, torch), "", *servers.times(cases), "",
                   *check.table(checks), "", *starve.table(beside)]
 
