@@ -164,16 +164,18 @@ static int list_uses(struct nb_clinic *c, int value, struct nb_error *e)
     return add(c, first, e) || add(c, last, e) || add(c, step, e) ? -1 : 0;
 }
 
+/* People repeat themselves: a module's mistake at all its places first, then at each. */
 int nb_attempts_list(struct nb_clinic *c, struct nb_error *e)
 {
     const struct nb_net *net = &c->p->plan.net;
     c->listed = true;
-    if (find_heads(c, e) || list_known(c, true, e) || list_known(c, false, e))
+    if (find_heads(c, e) || list_known(c, false, e))
         return -1;
-    for (size_t l = 0; l < net->learned.n; l++)
+    for (size_t l = 0; l < net->learned.n && c->nattempts < MOST_ATTEMPTS / 4; l++)
         if (net->learned.v[l].tie < 0 && list_uses(c, net->learned.v[l].value, e))
             return -1;
-    return list_kinds(c, nb_slips, true, e) || list_kinds(c, nb_generic, true, e) || list_kinds(c, nb_slips, false, e)
+    return list_kinds(c, nb_slips, false, e) || list_known(c, true, e) || list_kinds(c, nb_slips, true, e) ||
+                   list_kinds(c, nb_generic, true, e)
                ? -1
                : 0;
 }
@@ -293,6 +295,15 @@ static int making_init(struct making *m, struct nb_error *e)
     return m->slip.gout && m->slip.room && m->gin && m->gw ? 0 : -1;
 }
 
+/* Of the work for all gradients: most of it is for the largest. */
+static double share_of(const struct nb_plan *p, int wrt)
+{
+    double all = 0;
+    for (int i = 0; i < p->wants.nwrt; i++)
+        all += (double)nb_count(&p->net.values.v[p->wants.wrt[i]].shape);
+    return all > 0 ? (double)nb_count(&p->net.values.v[p->wants.wrt[wrt]].shape) / all : 1;
+}
+
 int nb_attempt_make(struct nb_clinic *c, struct nb_attempt *a, int wrt, struct nb_error *e)
 {
     struct making m = {.c = c, .a = a, .wrt = wrt};
@@ -302,7 +313,8 @@ int nb_attempt_make(struct nb_clinic *c, struct nb_attempt *a, int wrt, struct n
     bad = bad || nb_session_backward(&c->s, c->cotangent, e);
     c->s.instead = NULL;
     nb_arena_done(&m.scratch);
-    c->spent += 3 * c->p->plan.cost + 1e5 + 2e3 * c->p->plan.nback;
+    c->spent += c->p->plan.cost * (wrt == NB_ALL_WRT ? 3 : 0.5 + 2.5 * share_of(&c->p->plan, wrt)) + 1e5 +
+                1e3 * c->p->plan.nback;
     a->none = !m.made;
     a->tried = true;
     return bad || (!a->none && keep_prints(c, a, wrt, e)) ? -1 : 0;

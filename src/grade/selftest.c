@@ -370,13 +370,24 @@ static int plant_attempt(struct tester *t, const struct place *from, struct nb_a
     return row.node ? record(t, row, e) : -1;
 }
 
+/* All gradients at once, so that a diagnosis finds every print there. */
+static int make_all(struct nb_clinic *c, struct nb_error *e)
+{
+    if (!c->listed && nb_attempts_list(c, e))
+        return -1;
+    for (size_t i = 0; i < c->nattempts; i++)
+        if (nb_attempt_make(c, &c->attempts[i], NB_ALL_WRT, e))
+            return -1;
+    return 0;
+}
+
 static int plant_attempts(struct tester *t, struct nb_arena *a, struct nb_error *e)
 {
     const struct place *from = t->elsewhere.c ? &t->elsewhere : &t->at[0];
     for (size_t k = 0; k < t->n; k++)
-        if (!t->at[k].c->listed && nb_attempts_list(t->at[k].c, e))
+        if (make_all(t->at[k].c, e))
             return -1;
-    if (!from->c->listed && nb_attempts_list(from->c, e))
+    if (from != &t->at[0] && make_all(from->c, e))
         return -1;
     for (size_t i = 0; i < from->c->nattempts; i++)
         if (plant_attempt(t, from, &from->c->attempts[i], a, e))
