@@ -310,6 +310,42 @@ class Way(WithCourse):
         self.refused(self.ask("ada", "GET", path), 403, "scope_missing")
         self.refused(self.ask("teacher", "GET", path + "?format=poem"), 400, "bad_parameter")
 
+    def test_forward_if_the_teacher_says_so(self):
+        closed, offered = self.task(), self.task(forward=True)
+        body = {
+            "inputs": {"x": [[1, 2]]},
+            "parameters": {"fc.weight": [[3, 4]], "fc.bias": [5]},
+        }
+        reply = self.ask("ada", "POST", f"/v1/assignments/{offered}/forward", body)
+        self.assertEqual(self.good(reply)["outputs"], {"fc": [[16]]})
+        self.refused(self.ask("ada", "POST", f"/v1/assignments/{closed}/forward", body), 403, "scope_missing")
+        self.good(self.ask("teacher", "POST", f"/v1/assignments/{closed}/forward", body))
+        self.refused(
+            self.ask("ada", "POST", f"/v1/assignments/{offered}/forward", {"inputs": body["inputs"]}),
+            400,
+            "missing_key",
+        )
+        self.refused(
+            self.ask("ada", "POST", f"/v1/assignments/{offered}/forward", {**body, "cotangents": {}}),
+            400,
+            "unknown_key",
+        )
+        early = self.task(forward=True, opens=moment(3600))
+        self.refused(self.ask("ada", "POST", f"/v1/assignments/{early}/forward", body), 403, "not_open_yet")
+
+    def test_a_backward_of_the_teachers_is_not_shown(self):
+        graph = {
+            "inputs": {"x": ["n", 3]},
+            "modules": {"square": {"inputs": {"x": ["n", 3]}, "expr": "x*x", "backward": {"x": "2*x*g"}}},
+            "nodes": {"y": {"op": "square", "in": "x"}},
+            "outputs": ["y"],
+        }
+        name = self.task(graph=graph, points={"x": 1})
+        seen = self.good(self.ask("ada", "GET", "/v1/assignments/" + name))["terms"]["graph"]["modules"]["square"]
+        self.assertEqual(seen, {"inputs": {"x": ["n", 3]}, "expr": "x*x"})
+        kept = self.good(self.ask("teacher", "GET", "/v1/assignments/" + name))["terms"]["graph"]["modules"]["square"]
+        self.assertIn("backward", kept)
+
     def test_pages(self):
         name = self.task(tries=50)
         for i in range(5):

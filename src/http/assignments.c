@@ -67,12 +67,16 @@ static void put_members(struct nb_writer *w, const struct nb_request *rq, const 
 /* What a student needs to know; the rest of the terms may give something away. */
 static json_t *for_student(const json_t *terms)
 {
-    static const char *const shown[] = {"title", "graph", "points",     "forms", "hint_level",        "tries", "dims",
-                                        "loss",  "mode",  "commitment", "kinks", "challenge_seconds", NULL};
-    json_t *some = json_object();
+    static const char *const shown[] = {
+        "title", "graph",      "points", "forms",   "hint_level",        "tries", "dims", "loss",
+        "mode",  "commitment", "kinks",  "forward", "challenge_seconds", NULL};
+    json_t *some = json_object(), *module;
+    const char *name;
     for (int i = 0; shown[i]; i++)
         if (json_object_get(terms, shown[i]))
-            json_object_set(some, shown[i], json_object_get(terms, shown[i]));
+            json_object_set_new(some, shown[i], json_deep_copy(json_object_get(terms, shown[i])));
+    json_object_foreach (json_object_get(json_object_get(some, "graph"), "modules"), name, module)
+        json_object_del(module, "backward"); /* which the teacher may have given */
     return some;
 }
 
@@ -260,6 +264,36 @@ int nb_op_patchAssignment(struct nb_request *rq, struct nb_reply *rp, struct nb_
         nb_store_assignment_change(rq->store, &a, nb_clock(), e))
         return -1;
     return reply(rq, rp, &a, test ? &t : NULL, e);
+}
+
+/* ---- computing --------------------------------------------------------------------------------------------------- */
+
+/* Is it theirs to compute with? */
+static int judge_forward(struct nb_request *rq, const struct nb_assignment *a, const struct nb_asked *terms,
+                         struct nb_error *e)
+{
+    if (nb_task_taught(rq, a))
+        return 0;
+    if (!terms->task.forward)
+        return nb_fail(e, NB_E_scope_missing, "the assignment %s does not offer its forward", a->name);
+    return nb_assignment_stage(a, nb_clock()) == NB_STAGE_EARLY
+               ? nb_fail(e, NB_E_not_open_yet, "the assignment %s is not open yet", a->name)
+               : 0;
+}
+
+int nb_op_forwardAssignment(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
+{
+    struct nb_assignment a;
+    if (nb_task_get(rq, rq->path[0], &a, e))
+        return -1;
+    struct nb_asked *terms = nb_decode_text(rq, NB_TASK | NB_HERE, a.text, e);
+    struct nb_asked *ask =
+        !terms || judge_forward(rq, &a, terms, e) ? NULL : nb_decode(rq, NB_FORWARD | NB_PARAMETERS, e);
+    if (!ask)
+        return -1;
+    ask->graph = terms->graph;
+    ask->g = nb_body_graph(rq, ask, e);
+    return ask->g ? nb_forward_asked(rq, rp, ask, e) : -1;
 }
 
 /* ---- looking, removing ------------------------------------------------------------------------------------------- */

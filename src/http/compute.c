@@ -171,6 +171,11 @@ static int of_body(struct nb_request *rq, struct nb_reply *rp, const struct verb
     return compute(rq, rp, v, ask, e);
 }
 
+int nb_forward_asked(struct nb_request *rq, struct nb_reply *rp, const struct nb_asked *ask, struct nb_error *e)
+{
+    return compute(rq, rp, &forward, ask, e);
+}
+
 int nb_op_forwardGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
 {
     return of_stored(rq, rp, &forward, e);

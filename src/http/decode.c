@@ -209,6 +209,7 @@ TASK(tries)
 TASK(challenge_seconds)
 TASK(forms)
 TASK(commitment)
+TASK(forward)
 TASK(accept_survivors)
 
 /* What may stand in the query of a binary body: keys whose values are short. */
@@ -243,6 +244,7 @@ static const struct nb_field rows[] = {
     {"challenge_seconds", NB_TASK, 0, task_challenge_seconds},
     {"forms", NB_TASK, 0, task_forms},
     {"commitment", NB_TASK, 0, task_commitment},
+    {"forward", NB_TASK, 0, task_forward},
     {"accept_survivors", NB_TASK, 0, task_accept_survivors},
     {"cotangents", NB_BACKWARD | NB_CHECK | NB_GRADE | NB_REPLAY, 0, read_cotangents},
     {"gradients", NB_CHECK | NB_REPLAY, 0, read_gradients},

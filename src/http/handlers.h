@@ -14,6 +14,9 @@ struct nb_graph *nb_body_graph(struct nb_request *rq, const struct nb_asked *ask
 /* An error at /graph of a stored graph is not in the body: the place moves into the sentence. Always -1. */
 int nb_stored_place(struct nb_error *e);
 
+/* The forward of ask->g, as it was asked. */
+int nb_forward_asked(struct nb_request *rq, struct nb_reply *rp, const struct nb_asked *ask, struct nb_error *e);
+
 /* What GET shows of an entry, as members of an object that is open. */
 void nb_w_entry(struct nb_writer *w, const struct nb_entry *info);
 /* ETag of an entry. */

@@ -75,6 +75,12 @@ int nb_read_commitment(json_t *v, void *to, struct nb_arena *a, struct nb_error 
     return nb_field_bool(v, &((struct nb_assigned *)to)->commitment, e);
 }
 
+int nb_read_forward(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return nb_field_bool(v, &((struct nb_assigned *)to)->forward, e);
+}
+
 int nb_read_accept_survivors(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
     (void)a;

@@ -10,11 +10,12 @@ struct nb_assigned {
     int64_t challenge_seconds;         /* 0: not said */
     unsigned forms;                    /* bits: 1 << enum nb_form_of; 0: not said */
     bool commitment;                   /* a challenge needs one */
+    bool forward;                      /* students may have it computed */
     bool accept_survivors;
 };
 
 /* Readers of its members; `to` is a struct nb_assigned. */
 nb_field_reader nb_read_title, nb_read_opens, nb_read_closes, nb_read_late_until, nb_read_tries,
-    nb_read_challenge_seconds, nb_read_forms, nb_read_commitment, nb_read_accept_survivors;
+    nb_read_challenge_seconds, nb_read_forms, nb_read_commitment, nb_read_forward, nb_read_accept_survivors;
 
 #endif

@@ -227,20 +227,25 @@ int nb_store_key_remove(struct nb_store *s, const char *id, struct nb_error *e)
     return failed;
 }
 
+static bool any_expired(const struct nb_keyring *r, int64_t now)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (!r->v[i].expired && over(&r->v[i], now))
+            return true;
+    return false;
+}
+
 int nb_keyring_expire(struct nb_store *s, int64_t now, struct nb_error *e)
 {
-    bool any = false;
-    pthread_mutex_lock(&s->memory);
-    for (size_t i = 0; i < s->keys.n; i++) {
-        struct nb_key *k = &s->keys.v[i];
-        any |= !k->expired && over(k, now);
-        k->expired = over(k, now);
-    }
-    pthread_mutex_unlock(&s->memory);
-    if (!any)
+    if (!any_expired(&s->keys, now))
         return 0;
-    return nb_finish(nb_prepare(s->database, e,
-                                "UPDATE key SET expired = 1 WHERE expired = 0 AND expires > 0 AND expires <= ?", "i",
-                                now),
-                     e);
+    if (nb_finish(nb_prepare(s->database, e,
+                             "UPDATE key SET expired = 1 WHERE expired = 0 AND expires > 0 AND expires <= ?", "i", now),
+                  e))
+        return -1;
+    pthread_mutex_lock(&s->memory);
+    for (size_t i = 0; i < s->keys.n; i++)
+        s->keys.v[i].expired = over(&s->keys.v[i], now);
+    pthread_mutex_unlock(&s->memory);
+    return 0;
 }
