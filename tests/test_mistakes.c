@@ -259,11 +259,32 @@ START_TEST(test_module_of_floats)
 }
 END_TEST
 
+/* Codes are words, every mistake says what to do, and none goes by the name of what all modules share. */
+START_TEST(test_rows)
+{
+    const struct nb_module *m = nb_module_at(NB_F64, _i);
+    for (const struct nb_known *k = m->mistakes; k && k->code; k++) {
+        ck_assert_msg(strspn(k->code, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(k->code), "%s", k->code);
+        ck_assert_msg(k->formula && *k->formula && k->hint && strlen(k->hint) > 10, "%s", k->code);
+        ck_assert_msg(k->hint[strlen(k->hint) - 1] == '.' || k->hint[strlen(k->hint) - 1] == '?', "%s", k->hint);
+        for (const struct nb_slip_kind *s = nb_slips; s->name; s++)
+            ck_assert_str_ne(s->code, k->code);
+        for (const struct nb_slip_kind *s = nb_generic; s->name; s++)
+            ck_assert_str_ne(s->code, k->code);
+        for (int i = 0; i < nb_module_count(); i++)
+            for (const struct nb_known *o = nb_module_at(NB_F64, i)->mistakes; i != _i && o && o->code; o++)
+                ck_assert_msg(strcmp(o->code, k->code) || !strncmp(m->type, nb_module_at(NB_F64, i)->type, 9),
+                              "%s and %s: %s", m->type, nb_module_at(NB_F64, i)->type, k->code);
+    }
+}
+END_TEST
+
 static Suite *suite(int first, int end)
 {
     Suite *s = suite_create("mistakes");
     TCase *t = tcase_create("modules");
     tcase_set_timeout(t, 300);
+    tcase_add_loop_test(t, test_rows, first, end);
     tcase_add_loop_test(t, test_module, first, end);
     tcase_add_loop_test(t, test_module_of_floats, first, end);
     suite_add_tcase(s, t);

@@ -36,11 +36,12 @@ static bool all_fit(const struct nb_exam *x, const struct nb_attempt *a, const d
     return true;
 }
 
-/* At this point the mistake makes a difference. */
-static bool differs(const struct nb_exam *x, const double *gradient)
+/* At this point the mistake makes a difference; where zeros fit as well, one that is seen in another entry. */
+static bool differs(const struct nb_exam *x, const struct nb_attempt *a, const double *gradient)
 {
+    bool partly = a->known && a->known->partly;
     for (size_t i = 0; i < x->n; i++)
-        if (!nb_alike(x, i, gradient[i], x->s->truth[i], 1))
+        if (!nb_alike(x, i, gradient[i], x->s->truth[i], 1) && !(partly && x->got[i] == 0))
             return true;
     return false;
 }
@@ -60,7 +61,7 @@ static int fits(struct nb_exam *x, struct nb_attempt *a, int wrt, struct nb_erro
     if (nb_attempt_make(c, a, wrt, e))
         return -1;
     const double *gradient = c->s.grad[c->p->plan.wants.wrt[wrt]];
-    return gradient && all_fit(x, a, gradient) && differs(x, gradient);
+    return gradient && all_fit(x, a, gradient) && differs(x, a, gradient);
 }
 
 static int tell(struct nb_exam *x, const struct nb_attempt *a, struct nb_error *e)
