@@ -374,9 +374,12 @@ class Way(WithCourse):
         for bad in (code[1:], code.upper(), "x" * 64):
             body = {"assignment": name, "commitment": bad}
             self.refused(self.ask("ada", "POST", "/v1/challenges", body), 400, "bad_value", "/commitment")
-        self.challenge("ada", name, commitment=code)
+        c = self.challenge("ada", name, commitment=code)
         other = {"assignment": name, "commitment": "0" * 64}
         self.refused(self.ask("ada", "POST", "/v1/challenges", other), 409, "challenge_open")
+        reply = self.hand_in("ada", c, solve(c))
+        self.assertEqual(self.good(reply)["commitment"], code)
+        self.assertEqual(self.good(self.ask("teacher", "GET", reply.headers["Location"]))["commitment"], code)
 
 
 class Refused(WithCourse):
@@ -643,7 +646,7 @@ class Kept(unittest.TestCase):
     def work(self, d, name, i, acknowledged):
         try:
             while True:
-                student = f"s{i}"
+                student = f"s{i}-{d.port}"
                 c = d.ask("POST", "/v1/challenges", {"assignment": name, "student": student}).json()
                 reply = d.ask("POST", "/v1/submissions", {"challenge": c["challenge"], "submission": numbers(solve(c))})
                 if reply.status == 201:

@@ -371,9 +371,9 @@ static void child(int fd)
     open_store();
     for (int i = 0;; i++) {
         struct nb_challenge c;
-        char student[20], body[40];
+        char student[40], body[40];
         bool again;
-        snprintf(student, sizeof student, "s%d", i % 5);
+        snprintf(student, sizeof student, "s%d-%d", (int)getpid(), i % 5);
         if (challenge("k", student, 10, &c))
             _exit(1);
         snprintf(body, sizeof body, "%s", c.id);

@@ -376,8 +376,9 @@ class Beginning(unittest.TestCase):
             made = subprocess.run(command + ["root"], capture_output=True, text=True, check=True)
             self.assertRegex(made.stdout, "^nk_[0-9a-f]{64}\n$")
             self.assertEqual(made.stderr, "")
-            again = subprocess.run(command + ["root"], capture_output=True, text=True)
-            self.assertEqual(again.returncode, 1)
+            for bad in ("root", "", "x" * 65, b"\xff"):
+                again = subprocess.run(command + [bad], capture_output=True, text=True)
+                self.assertEqual((again.returncode, again.stdout), (1, ""))
             with Daemon(data=data) as d:
                 self.assertEqual(d.ask("GET", "/v1/keys").status, 401)
                 self.assertEqual(d.ask("GET", "/v1/keys", headers=bearer(made.stdout.strip())).status, 200)

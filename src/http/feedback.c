@@ -17,6 +17,8 @@ static void put_members(struct nb_writer *w, const struct nb_handed_in *x)
     nb_w_number_at(w, "score", x->score);
     nb_w_number_at(w, "max_score", x->max_score);
     nb_w_string_at(w, "verdict", x->verdict);
+    if (*x->commitment)
+        nb_w_string_at(w, "commitment", x->commitment);
 }
 
 /* As much of the result as the level shows. */

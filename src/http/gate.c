@@ -111,6 +111,10 @@ int nb_label_read(const char *text, char label[NB_LABEL], struct nb_error *e)
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
             return nb_fail(e, NB_E_bad_value, "a label has no control characters");
+    json_t *utf8 = json_string(text);
+    json_decref(utf8);
+    if (!utf8)
+        return nb_fail(e, NB_E_bad_value, "a label is written in UTF-8");
     memcpy(label, text, n + 1);
     return 0;
 }

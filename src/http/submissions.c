@@ -203,6 +203,7 @@ static struct nb_handed_in describe(const struct nb_request *rq, const struct nb
     memcpy(x.challenge, c->id, sizeof x.challenge);
     memcpy(x.assignment, c->assignment, sizeof x.assignment);
     memcpy(x.student, c->student, sizeof x.student);
+    memcpy(x.commitment, c->commitment, sizeof x.commitment);
     nb_files_hash(rq->body, rq->body_size, x.hash);
     return x;
 }

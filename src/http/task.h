@@ -6,7 +6,7 @@
 struct nb_assigned {
     const char *title;
     int64_t opens, closes, late_until; /* seconds since 1970; 0: not said */
-    int64_t tries;                     /* 0: any number */
+    int64_t tries;                     /* 0: not said */
     int64_t challenge_seconds;         /* 0: not said */
     unsigned forms;                    /* bits: 1 << enum nb_form_of; 0: not said */
     bool commitment;                   /* a challenge needs one */

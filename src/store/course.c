@@ -103,6 +103,16 @@ enum nb_stage nb_assignment_stage(const struct nb_assignment *a, int64_t now)
 
 /* ---- challenges -------------------------------------------------------------------------------------------------- */
 
+/* Where the assignment does not say: a student must not be able to fill the disk. */
+enum { MOST_TRIES = 1000 };
+
+/* no_tries, or 0. */
+static int judge_used(int64_t tries, int64_t used, struct nb_error *e)
+{
+    int64_t most = tries ? tries : MOST_TRIES;
+    return used >= most ? nb_fail(e, NB_E_no_tries, "all %lld tries were used", (long long)most) : 0;
+}
+
 static int tries_used(struct nb_store *s, const char *assignment, const char *student, int64_t *n, struct nb_error *e)
 {
     return nb_row_count(nb_prepare(s->database, e,
@@ -139,8 +149,8 @@ static int draw_new(struct nb_store *s, const struct nb_assignment *a, int64_t n
                      &last, e) ||
         nb_random_id("ch_", c->id, e))
         return -1;
-    if (a->tries && used >= a->tries)
-        return nb_fail(e, NB_E_no_tries, "all %lld tries were used", (long long)a->tries);
+    if (judge_used(a->tries, used, e))
+        return -1;
     memcpy(c->assignment, a->name, sizeof c->assignment);
     c->attempt = last + 1;
     c->created = now;
@@ -218,7 +228,16 @@ static int judge_tries(struct nb_store *s, const struct nb_handed_in *x, struct 
                      &tries, e) ||
         tries_used(s, x->assignment, x->student, &used, e))
         return -1;
-    return tries && used >= tries ? nb_fail(e, NB_E_no_tries, "all %lld tries were used", (long long)tries) : 0;
+    return judge_used(tries, used, e);
+}
+
+/* The assignment may have been removed while we graded. */
+static int still_there(struct nb_store *s, const char *challenge, struct nb_error *e)
+{
+    struct nb_challenge c;
+    if (nb_challengerow_get(s->database, challenge, NULL, NULL, NULL, &c, e))
+        return -1;
+    return *c.id ? 0 : nb_fail(e, NB_E_unknown_challenge, "there is no challenge %s any more", challenge);
 }
 
 static int hand_in(struct nb_store *s, struct nb_handed_in *x, struct nb_arena *arena, bool *again, struct nb_error *e)
@@ -228,7 +247,7 @@ static int hand_in(struct nb_store *s, struct nb_handed_in *x, struct nb_arena *
         return -1;
     *again = *there.id;
     if (!*again)
-        return judge_tries(s, x, e) || put(s, x, e) ? -1 : 0;
+        return still_there(s, x->challenge, e) || judge_tries(s, x, e) || put(s, x, e) ? -1 : 0;
     if (strcmp(there.hash, x->hash))
         return nb_fail(e, NB_E_challenge_used, "the challenge %s was answered by the submission %s", x->challenge,
                        there.id);

@@ -16,7 +16,7 @@ struct nb_assignment {
     int64_t created, updated;
     int64_t opens;        /* 0: at once */
     int64_t closes, ends; /* from then on late; refused. 0: never */
-    int64_t tries;        /* 0: any number */
+    int64_t tries;        /* 0: not said, 1000 */
     int64_t challenge_seconds;
     bool late, over;     /* seen once: `closes`, `ends` are past */
     uint8_t secret[32];  /* what challenges are drawn from; never leaves the service */
@@ -42,8 +42,9 @@ struct nb_handed_in {
     bool counted; /* uses up a try */
     double score, max_score;
     char verdict[16];
-    char hash[65];    /* SHA-256 of the body */
-    const char *type; /* of the body */
+    char commitment[NB_COMMITMENT]; /* of the challenge; only read */
+    char hash[65];                  /* SHA-256 of the body */
+    const char *type;               /* of the body */
     const void *body;
     size_t size;
     const char *result; /* JSON */

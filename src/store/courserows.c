@@ -150,7 +150,7 @@ int nb_challengerow_used(sqlite3 *db, const char *id, struct nb_error *e)
 
 #define HANDED                                                                                                         \
     "id, challenge, assignment, student, number, attempt, received, late, counted, score, max_score, verdict, hash, "  \
-    "type"
+    "type, (SELECT commitment FROM challenge WHERE challenge.id = submission.challenge)"
 
 int nb_handedrow_put(sqlite3 *db, const struct nb_handed_in *x, struct nb_error *e)
 {
@@ -180,6 +180,7 @@ static void take_handed(sqlite3_stmt *s, struct nb_arena *arena, struct nb_hande
     nb_take_text(x->student, sizeof x->student, s, 3);
     nb_take_text(x->verdict, sizeof x->verdict, s, 11);
     nb_take_text(x->hash, sizeof x->hash, s, 12);
+    nb_take_text(x->commitment, sizeof x->commitment, s, 14);
 }
 
 int nb_handedrow_get(sqlite3 *db, const char *id, const char *challenge, struct nb_arena *arena, struct nb_handed_in *x,
@@ -191,8 +192,8 @@ int nb_handedrow_get(sqlite3 *db, const char *id, const char *challenge, struct 
     *x = (struct nb_handed_in){0};
     if (nb_step(s, e)) {
         take_handed(s, arena, x, e);
-        x->result = nb_copy_text(arena, s, 14, e);
-        x->body = nb_copy_bytes(arena, s, 15, &x->size, e);
+        x->result = nb_copy_text(arena, s, 15, e);
+        x->body = nb_copy_bytes(arena, s, 16, &x->size, e);
     }
     sqlite3_finalize(s);
     return e->code ? -1 : 0;
@@ -212,7 +213,7 @@ int nb_handedrow_list(sqlite3 *db, const char *assignment, const char *student, 
     while (nb_step(s, e) && !nb_grow(arena, list, *n, &cap, sizeof **list, e)) {
         struct nb_handed_in *x = &(*list)[(*n)++];
         take_handed(s, arena, x, e);
-        x->result = nb_copy_text(arena, s, 14, e);
+        x->result = nb_copy_text(arena, s, 15, e);
     }
     sqlite3_finalize(s);
     return e->code ? -1 : 0;
