@@ -29,11 +29,14 @@ static int add(struct nb_clinic *c, struct nb_attempt a, struct nb_error *e)
     return 0;
 }
 
-/* Operations that come from the same place of the text, or (place false) are of the same module. */
+/* Operations that come from the same place of the text, or share what they learn: one layer, used several times. Or
+ * (place false) all of a module. */
 static bool together(const struct nb_clinic *c, int a, int b, bool place)
 {
     const struct nb_op *x = op_of(c, a), *y = op_of(c, b);
-    return x && y && x->module == y->module && (!place || !strcmp(x->place, y->place));
+    if (!x || !y || x->module != y->module)
+        return false;
+    return !place || !strcmp(x->place, y->place) || (x->nw && y->nw && x->w[0] == y->w[0]);
 }
 
 static int find_heads(struct nb_clinic *c, struct nb_error *e)
