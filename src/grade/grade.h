@@ -10,7 +10,7 @@
 
 /* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
-enum nb_form_of { NB_NUMBERS, NB_FORMULAS };
+enum nb_form_of { NB_NUMBERS, NB_FORMULAS, NB_ANSWERS };
 
 struct nb_expression {
     const char *name, *text;
@@ -20,6 +20,7 @@ struct nb_submission {
     struct nb_tensors gradients; /* numbers: by name, any dtype */
     size_t nexpressions;
     struct nb_expression *expressions; /* formulas */
+    const char *probes;                /* answers: the probe set that has them */
 };
 
 /* A tensor whose gradient is asked for, and what it is worth. */
@@ -111,6 +112,14 @@ struct nb_mark {
     struct nb_diagnosis diagnosis; /* .code NULL: none */
 };
 
+/* Where a forward is not that of the graph. */
+struct nb_deviation {
+    const char *output; /* NULL: nowhere */
+    struct nb_shape shape;
+    int64_t index; /* flat; -1: the shape */
+    double got, expected;
+};
+
 struct nb_graded {
     enum nb_verdict verdict;
     double score, max_score;
@@ -118,6 +127,8 @@ struct nb_graded {
     bool review;   /* a teacher should look */
     bool resubmit; /* something was not graded that lies in the student's hand */
     const char *fault;
+    bool answered; /* by a function that lives elsewhere: */
+    struct nb_deviation forward;
     size_t n;
     struct nb_mark *v;
 };

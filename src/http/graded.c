@@ -135,6 +135,25 @@ static void put_mark(const struct telling *t, const struct nb_mark *m)
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
+static void put_forward(const struct telling *t, const struct nb_deviation *d)
+{
+    struct nb_writer *w = t->w;
+    nb_w_key(w, "forward");
+    nb_w_open(w, '{');
+    nb_w_string_at(w, "verdict", nb_verdict_name(d->output ? NB_WRONG : NB_RIGHT));
+    if (d->output && t->level >= NB_HINT_PLACE) {
+        nb_w_string_at(w, "output", d->output);
+        if (d->index >= 0) {
+            struct nb_shape index = nb_index_of(&d->shape, d->index);
+            nb_w_shape_at(w, "index", &index);
+            nb_w_number_at(w, "got", d->got);
+        }
+        if (d->index >= 0 && t->reveal)
+            nb_w_number_at(w, "expected", d->expected);
+    }
+    nb_w_close(w, '}');
+}
+
 void nb_w_graded(struct nb_writer *w, const struct nb_graded *out, enum nb_hint_level level, bool reveal)
 {
     struct telling t = {w, level, reveal};
@@ -150,6 +169,8 @@ void nb_w_graded(struct nb_writer *w, const struct nb_graded *out, enum nb_hint_
         nb_w_bool_at(w, "resubmit", true);
     if (!out->graded)
         nb_w_string_at(w, "fault", out->fault);
+    if (out->answered)
+        put_forward(&t, &out->forward);
     nb_w_key(w, "tensors");
     nb_w_open(w, '{');
     for (size_t i = 0; out->graded && i < out->n; i++) {

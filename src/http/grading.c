@@ -126,6 +126,8 @@ int nb_read_wrong_shape(json_t *v, void *to, struct nb_arena *a, struct nb_error
 
 /* ---- what was handed in ------------------------------------------------------------------------------------------ */
 
+static const char *const form_names[] = {"numbers", "formulas", "answers"};
+
 static int read_form(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
     struct nb_submission *s = to;
@@ -133,10 +135,16 @@ static int read_form(json_t *v, void *to, struct nb_arena *a, struct nb_error *e
     (void)a;
     if (nb_field_text(v, &word, e))
         return -1;
-    s->form = !strcmp(word, "formulas") ? NB_FORMULAS : NB_NUMBERS;
-    return s->form == NB_FORMULAS || !strcmp(word, "numbers")
-               ? 0
-               : nb_fail(e, NB_E_bad_value, "numbers or formulas, not %.60s", word);
+    for (int i = NB_NUMBERS; i <= NB_ANSWERS; i++)
+        if (!strcmp(word, form_names[i]))
+            return s->form = (enum nb_form_of)i, 0;
+    return nb_fail(e, NB_E_bad_value, "numbers, formulas or answers, not %.60s", word);
+}
+
+static int read_probes(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
+{
+    (void)a;
+    return nb_field_text(v, &((struct nb_submission *)to)->probes, e);
 }
 
 /* They were lifted; true and false were, too. */
@@ -173,20 +181,30 @@ static int read_expressions(json_t *v, void *to, struct nb_arena *a, struct nb_e
     return 0;
 }
 
-enum { EITHER = 1, NUMBERS = 2, FORMULAS = 4 };
-static const struct nb_field submission_rows[] = {{"form", EITHER | NUMBERS | FORMULAS, NUMBERS | FORMULAS, read_form},
-                                                  {"gradients", NUMBERS, NUMBERS, read_gradients},
-                                                  {"expressions", FORMULAS, FORMULAS, read_expressions},
-                                                  {NULL, 0, 0, NULL}};
+enum { NUMBERS = 1 << NB_NUMBERS, FORMULAS = 1 << NB_FORMULAS, ANSWERS = 1 << NB_ANSWERS };
+static const struct nb_field submission_rows[] = {
+    {"form", NUMBERS | FORMULAS | ANSWERS, NUMBERS | FORMULAS | ANSWERS, read_form},
+    {"gradients", NUMBERS, NUMBERS, read_gradients},
+    {"expressions", FORMULAS, FORMULAS, read_expressions},
+    {"probes", ANSWERS, ANSWERS, read_probes},
+    {NULL, 0, 0, NULL}};
+
+/* Which keys there may be; an unknown form is said when it is read. */
+static unsigned bit_of(const char *form)
+{
+    for (int i = NB_NUMBERS; form && i <= NB_ANSWERS; i++)
+        if (!strcmp(form, form_names[i]))
+            return 1u << i;
+    return NUMBERS;
+}
 
 int nb_read_submission(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
-    const char *form = json_string_value(json_object_get(v, "form"));
-    unsigned bit = form && !strcmp(form, "formulas") ? FORMULAS : NUMBERS;
+    unsigned bit = bit_of(json_string_value(json_object_get(v, "form")));
     struct nb_submission *s = &((struct nb_grading *)to)->submission;
     if (nb_fields_read(submission_rows, bit, v, s, a, e))
         return -1;
-    if (!s->gradients.n && !s->nexpressions)
+    if (bit != ANSWERS && !s->gradients.n && !s->nexpressions)
         return nb_fail(e, NB_E_bad_value, "nothing was handed in"),
                nb_at(e, bit == NUMBERS ? "gradients" : "expressions");
     return 0;

@@ -1,5 +1,6 @@
 /* probe_sets.c - a list under one lock; what is slow happens under the lock of a single set. */
 #include "http/probe_sets.h"
+#include "http/heard.h"
 #include "http/gate.h"
 #include "http/options.h"
 #include "nabla/limits.h"
@@ -47,6 +48,7 @@ static void free_set(struct nb_probe_set *s)
     nb_arena_done(&s->arena);
     pthread_mutex_destroy(&s->lock);
     free(s->verdict);
+    nb_heard_forget(s);
     free(s);
 }
 
@@ -56,7 +58,7 @@ static void unuse_locked(struct nb_probe_set *s)
     if (--s->uses || !s->gone)
         return;
     sets.open -= s->state == NB_PROBES_ASKING;
-    sets.kept -= s->size;
+    sets.kept -= s->kept;
     free_set(s);
 }
 
@@ -173,7 +175,8 @@ void nb_probe_set_end(struct nb_probe_set *s, const char *verdict, size_t size)
     nb_arena_done(&s->arena);
     pthread_mutex_lock(&sets.lock);
     sets.open -= s->state == NB_PROBES_ASKING;
-    sets.kept += copy ? size : 0;
+    s->kept = copy ? size + nb_heard_size(s) : 0;
+    sets.kept += s->kept;
     s->p = NULL;
     s->state = copy ? NB_PROBES_DONE : NB_PROBES_EXPIRED;
     s->verdict = copy;

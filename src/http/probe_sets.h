@@ -20,11 +20,14 @@ struct nb_probe_set {
     bool whole;          /* points are told as a whole, not as edits of a base */
     enum nb_detail detail;
     struct nb_seed seed;
-    const char *function;            /* as compact JSON */
-    char expires[25];                /* RFC 3339, of this round */
-    char taken[NB_HASH_SIZE];        /* of the last answers that were taken, "" before the first */
-    char *verdict;                   /* once it is done */
-    size_t size;                     /* of the verdict */
+    const char *function;        /* as compact JSON */
+    char expires[25];            /* RFC 3339, of this round */
+    char taken[NB_HASH_SIZE];    /* of the last answers that were taken, "" before the first */
+    char *verdict;               /* once it is done */
+    size_t size;                 /* of the verdict */
+    char *heard[NB_MOST_POINTS]; /* heard.h */
+    int nheard;
+    size_t kept;                     /* bytes, once it is done */
     int64_t created, touched, ended; /* seconds of a clock that only goes forward */
     int uses;
     bool gone;

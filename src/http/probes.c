@@ -1,5 +1,5 @@
 /* probes.c - a function that lives elsewhere is asked and judged: open, answer, look, give up. */
-#include "http/probes.h"
+#include "http/heard.h"
 #include "http/router.h"
 #include <string.h>
 
@@ -44,9 +44,13 @@ static int take(struct nb_request *rq, struct nb_probe_set *s, const struct nb_p
 {
     struct nb_probe_answers a = {&x->outputs, &x->imaginary, x->gradients, x->ngradients};
     struct nb_reply verdicts = {0};
+    struct nb_hearing hearing;
+    nb_heard_listen(s, &hearing);
     int bad = nb_probes_take(s->p, &a, rq->arena, e);
     if (bad && nb_code_status(e->code) == 400)
         return -1;
+    if (!bad)
+        nb_heard_keep(s, x, &hearing, rq->arena);
     if (!bad && nb_probes_verdicts(s->p))
         bad = nb_reply_verdicts(rq, &verdicts, s, e);
     if (bad || verdicts.body)

@@ -100,6 +100,8 @@ static int judge_challenge(const struct nb_request *rq, const struct nb_challeng
 static int judge_form(const struct nb_asked *ask, struct nb_error *e)
 {
     const struct nb_submission *s = &ask->grading.submission;
+    if (s->form == NB_ANSWERS) /* its points were not drawn for this challenge */
+        return nb_fail(e, NB_E_bad_value, "a challenge is answered by numbers or formulas"), nb_at(e, "form");
     if (ask->task.forms && !(ask->task.forms & 1u << s->form))
         return nb_fail(e, NB_E_bad_value, "the assignment asks for %s",
                        s->form == NB_FORMULAS ? "numbers" : "formulas"),
