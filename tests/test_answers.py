@@ -52,8 +52,9 @@ class Answers(unittest.TestCase):
         self.assertIn(r.status, statuses or (200, 201), r.body)
         return r.json()
 
-    def probed(self, scale=1.0, **slip):
-        """The id of a probe set whose questions are all answered."""
+    def probed(self, scale=1.0, carry=None, **slip):
+        """The id of a probe set whose questions are all answered. carry: what its backward keeps from call to call."""
+        calls = []
         q = self.post("/v1/probes", {"function": FUNCTION, "seed": "5"})
         path = "/v1/probes/" + q["id"]
         while q["state"] == "asking":
@@ -69,9 +70,10 @@ class Answers(unittest.TestCase):
             answers = {"round": q["round"], "outputs": {"y": outputs}}
             wanted = q["want"].get("gradients_at")
             if wanted:
-                answers["gradients"] = [
-                    backward(q["bases"][b], q["cotangents"][b]["y"], scale=scale, **slip) for b in wanted
-                ]
+                for b in wanted:
+                    calls.append(backward(q["bases"][b], q["cotangents"][b]["y"], scale=scale, **slip))
+                here = calls[-len(wanted):]
+                answers["gradients"] = [carry(calls[: len(calls) - len(here) + i + 1]) for i in range(len(here))] if carry else here
             name, q = q["id"], self.post(path + "/answers", answers)
         return name
 
@@ -93,6 +95,26 @@ class Answers(unittest.TestCase):
         r = self.graded(self.probed(slope=lambda t: 1 - t))
         self.assertEqual(r["tensors"]["x"]["diagnosis"]["code"], "tanh_square_missing")
         self.assertLess(r["score"], 6)
+
+    def test_what_is_carried_over_is_named(self):
+        def sums(calls):
+            return {**calls[-1], "fc.bias": [sum(c["fc.bias"][0] for c in calls)]}
+
+        def last_two(calls):
+            return {**calls[-1], "fc.weight": [[sum(c["fc.weight"][0][k] for c in calls[-2:]) for k in range(2)]]}
+
+        def first_for_ever(calls):
+            return {**calls[-1], "x": calls[0]["x"]}
+
+        def one_late(calls):
+            return {**calls[-1], "x": calls[max(0, len(calls) - 2)]["x"]}
+
+        for carry, tensor, code in ((sums, "fc.bias", "accumulated"), (last_two, "fc.weight", "accumulated"),
+                                    (first_for_ever, "x", "stale_cache"), (one_late, "x", "stale_cache")):
+            r = self.graded(self.probed(carry=carry))
+            named = {k: v["diagnosis"]["code"] for k, v in r["tensors"].items() if "diagnosis" in v}
+            self.assertEqual((r["verdict"], named), ("wrong", {tensor: code}), carry)
+            self.assertLess(r["score"], 10)
 
     def test_another_forward(self):
         """What is computed is not the graph; its gradient is right for what it is, or not even that."""

@@ -121,5 +121,18 @@ class FullMarks(unittest.TestCase):
                 self.assertLess(got["score"], got["max_score"], c["name"])
 
 
+    def test_one_of_a_hundred_thousand(self):
+        """Points are rounded, but never up to all of them."""
+        n, g = 317, 0.5
+        c = {"graph": {"inputs": {"x": ["n", 317]}, "nodes": {"y": {"expr": "x*x"}}, "outputs": ["y"]}, "parameters": {}, "mode": "eval",
+             "name": "large", "inputs": {"x": [[(i * n + k) % 1009 / 1009 + 0.25 for k in range(n)] for i in range(n)]},
+             "cotangents": {"y": [[g] * n] * n}}
+        handed = [[2 * v * g for v in row] for row in c["inputs"]["x"]]
+        self.assertEqual(self.grade(c, {"x": handed})["score"], 1)
+        handed[200][100] *= -1
+        got = self.grade(c, {"x": handed})
+        self.assertEqual((got["verdict"], got["score"], got["tensors"]["x"]["wrong"]), ("wrong", 0.9999, 1))
+
+
 if __name__ == "__main__":
     unittest.main()

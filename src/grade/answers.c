@@ -137,15 +137,18 @@ int nb_grade_answers(struct nb_graph *graph, const struct nb_grading *g, size_t 
                      struct nb_graded *out, struct nb_error *e)
 {
     struct nb_deviation forward = {0};
-    for (size_t i = 0; i < n; i++) {
+    struct nb_reference *at = nb_zalloc(a, n + 1, sizeof *at, e);
+    for (size_t i = 0; i < n && at; i++) {
         struct hearing h = {graph, g, a, &heard[i]};
-        struct nb_reference other;
         struct nb_graded here;
-        if (hear(&h, !i, i ? &other : r, i ? &here : out, &forward, e))
+        if (hear(&h, !i, &at[i], i ? &here : out, &forward, e))
             return -1;
         if (i)
             merge(out, &here);
     }
+    if (!at || (n && nb_carried(n, at, heard, a, out, e)))
+        return -1;
+    *r = at[0];
     out->answered = n > 0;
     out->forward = forward;
     if (!n || !out->graded)

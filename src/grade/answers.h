@@ -19,4 +19,9 @@ int nb_grade_answers(struct nb_graph *graph, const struct nb_grading *g, size_t 
                      size_t nown, const struct nb_consistency *own, struct nb_arena *a, struct nb_reference *r,
                      struct nb_graded *out, struct nb_error *e);
 
+/* carried.c: of tensors that are wrong: is it what was asked before? One reference for each that was heard, in the
+ * order of the questions. */
+int nb_carried(size_t n, const struct nb_reference *r, const struct nb_heard *heard, struct nb_arena *a,
+               struct nb_graded *out, struct nb_error *e);
+
 #endif

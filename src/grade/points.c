@@ -17,6 +17,12 @@ static double rounded(double v)
     return round(v * 1e4) / 1e4;
 }
 
+/* One entry of a million is wrong: that is not all of the points. */
+static double short_of(double points, double all)
+{
+    return points < all && rounded(points) == rounded(all) && all >= 1e-3 ? rounded(all) - 1e-4 : rounded(points);
+}
+
 /* ---- one tensor -------------------------------------------------------------------------------------------------- */
 
 static bool is_untold(const struct nb_mark *m)
@@ -68,9 +74,9 @@ void nb_points_give(const struct nb_grading *g, struct nb_mark *m)
         fraction = m->refused ? 0 : fraction;
         sum += part * fraction;
         row->max_points = rounded(part);
-        row->points = rounded(part * fraction);
+        row->points = short_of(part * fraction, part);
     }
-    m->points = rounded(sum);
+    m->points = sum < m->max_points * (1 - 1e-12) ? short_of(sum, m->max_points) : rounded(sum);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
