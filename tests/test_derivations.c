@@ -247,6 +247,22 @@ START_TEST(fit)
 }
 END_TEST
 
+/* Nothing is wrong with the numbers, and the step is so long that rounding does not show it. */
+START_TEST(many_points)
+{
+    static const char *const formulas[] = {
+        "g*(4/5*(sin(x+0.1)-sin(x-0.1))-1/5*(sin(x+0.2)-sin(x-0.2))+4/105*(sin(x+0.3)-sin(x-0.3))"
+        "-1/280*(sin(x+0.4)-sin(x-0.4)))/0.1",
+        "1.00000000003*g*cos(x)"};
+    graph = make_good(FORMULA("sin(x)"));
+    add("x", formulas[_i]);
+    grade();
+    ck_assert_msg(graded.verdict == NB_CANNOT_TELL && graded.review, "%s", why());
+    ck_assert_int_eq(graded.v[0].checked.reason, NB_WHY_inexact);
+    ck_assert_double_ge(graded.score, 0.9);
+}
+END_TEST
+
 static const struct {
     const char *formulas, *pointer;
     enum nb_code code;
@@ -298,6 +314,7 @@ int main(void)
     tcase_add_loop_test(t, mistake, 0, MANY(mistakes));
     tcase_add_loop_test(t, finite_difference, 0, 6 * 6 * 3);
     tcase_add_test(t, fit);
+    tcase_add_loop_test(t, many_points, 0, 2);
     tcase_add_loop_test(t, bad_formulas, 0, MANY(refused));
     tcase_add_loop_test(t, huge_formulas, 0, 2);
     suite_add_tcase(s, t);

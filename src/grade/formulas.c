@@ -11,7 +11,7 @@
 
 enum { STIRS = 6 };
 /* A derivative moves by a few units in the last place; a difference quotient by as many as its step divides by. */
-static const double ROUGH = 40, IMAGINARY = 0.15, OFF_AXIS = 1e-6;
+static const double ROUGH = 40, IMAGINARY = 0.15, OFF_AXIS = 1e-6, INEXACT = 64;
 static const double EDGE_SECONDS = 2; /* more than that, and edges are not looked at */
 
 struct looking {
@@ -26,6 +26,7 @@ struct sight {
     struct nb_grading here; /* the formulas' numbers as if they had been handed in */
     struct nb_graded out;
     double *rough;          /* per formula */
+    bool *inexact;          /* per formula: off by more than rounding explains */
     struct nb_graph *other; /* held */
     bool seen, failed;
 };
@@ -98,11 +99,26 @@ static double roughness(const struct nb_truth_of *t, const double *scatter, doub
     return room[n / 2];
 }
 
+/* In most entries: a stencil of many points may err by less than any tolerance, and not by rounding. */
+static bool is_inexact(const struct nb_truth_of *t, const double *got, const double *scatter)
+{
+    size_t off = 0, told = 0;
+    for (size_t k = 0; k < t->n; k++) {
+        double v = fabs(t->value[k]), rounding = fmax(fmax(scatter[k], t->scatter[k]), DBL_EPSILON * v);
+        if (!(v > 1e-3 * t->reach) || t->untold[k])
+            continue;
+        told++;
+        off += fabs(got[k] - t->value[k]) > INEXACT * rounding + t->bar[k];
+    }
+    return 2 * off > told;
+}
+
 /* An honest formula rounds, too. */
 static int allow_scatter(const struct looking *l, struct sight *s, double *const *scatter, struct nb_error *e)
 {
     struct nb_truth_of *own = nb_small(l->arena, s->r.n + 1, sizeof *own, e);
-    if (!own || !(s->rough = nb_zalloc(l->arena, l->f->n + 1, sizeof *s->rough, e)))
+    if (!own || !(s->rough = nb_zalloc(l->arena, l->f->n + 1, sizeof *s->rough, e)) ||
+        !(s->inexact = nb_zalloc(l->arena, l->f->n + 1, sizeof *s->inexact, e)))
         return -1;
     memcpy(own, s->r.v, s->r.n * sizeof *own);
     s->r.v = own;
@@ -114,6 +130,7 @@ static int allow_scatter(const struct looking *l, struct sight *s, double *const
         if (t->reason || nb_shape_same(&s->here.submission.gradients.v[i].t.shape, &t->shape) != 1)
             continue;
         s->rough[i] = roughness(t, scatter[i], more);
+        s->inexact[i] = is_inexact(t, s->here.submission.gradients.v[i].t.data, scatter[i]);
         for (size_t k = 0; k < t->n; k++)
             more[k] = fmax(t->scatter[k], isfinite(scatter[i][k]) ? scatter[i][k] : 0);
         t->scatter = more;
@@ -407,6 +424,12 @@ static double rough_of(const struct looks *x, size_t i)
     return h->seen && h->rough ? fmin(h->rough[i] > 0 ? h->rough[i] : here, here > 0 ? here : h->rough[i]) : here;
 }
 
+static bool is_inexact_everywhere(const struct looks *x, size_t i)
+{
+    const struct sight *h = &x->at[HIDDEN];
+    return x->at[VISIBLE].inexact[i] && (!h->seen || !h->inexact || h->inexact[i]);
+}
+
 static void judge_batch(const struct looks *x, struct nb_mark *m)
 {
     struct nb_row *row = &m->row[NB_ROW_BATCH];
@@ -447,9 +470,9 @@ static int conclude(const struct looking *l, const struct looks *x, size_t i, st
         return 0;
     judge_edge(x, i, m);
     judge_batch(x, m);
-    if (x->off[i] && m->checked.verdict == NB_RIGHT) {
+    if (m->checked.verdict == NB_RIGHT && (x->off[i] || is_inexact_everywhere(x, i))) {
         m->checked.verdict = NB_CANNOT_TELL;
-        m->checked.reason = NB_WHY_not_analytic;
+        m->checked.reason = x->off[i] ? NB_WHY_not_analytic : NB_WHY_inexact;
         m->review = true;
     }
     return 0;
