@@ -92,7 +92,8 @@ static int bind_name(struct nb_derivation *d, const struct nb_run *run, size_t i
     *s = (struct nb_source){value_of(net, b->name), -1};
     if (s->value < 0 && (s->seed = seed_of(d->p, run, b->name)) < 0) {
         b->size = size_of(net, b->name, &b->shape.dim[0]);
-        return b->size ? 0 : unknown(d, b->name, run, e);
+        b->word = !strcmp(b->name, "pi") || !strcmp(b->name, "inf") ? b->name : NULL;
+        return b->size || b->word ? 0 : unknown(d, b->name, run, e);
     }
     const struct nb_value *v = &net->values.v[s->value >= 0 ? s->value : d->p->plan.wants.seed[s->seed]];
     b->shape = v->shape;
@@ -168,7 +169,7 @@ static int open_formulas(struct nb_derivation *d, const struct nb_bound *bound, 
         return place(d, e);
     for (size_t i = 0; i < d->f->free.n; i++) {
         struct nb_tensor t = {bound[i].integer ? NB_I64 : NB_F64, bound[i].shape, NULL};
-        if (bound[i].size)
+        if (bound[i].size || bound[i].word)
             continue;
         if (!(t.data = nb_zalloc(d->arena, (size_t)nb_count(&t.shape), 8, e)) ||
             nb_tensors_add(d->arena, &run.inputs, nb_strdup(d->arena, nb_expressions_input(i, name), e), t, e))

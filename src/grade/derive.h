@@ -22,7 +22,7 @@ struct nb_derivation {
     struct nb_planned *q;
     struct nb_session t;
     struct nb_source {
-        int value, seed; /* of the graph: a value, or the cotangent of a seed; both -1: a size */
+        int value, seed; /* of the graph: a value, or the cotangent of a seed; both -1: a size or a word */
     } * source;          /* of each free name */
 };
 /* At a point that is complete; `wrt` of the run are the tensors of the formulas' names. Names that mean nothing, and

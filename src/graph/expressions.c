@@ -79,6 +79,8 @@ static int put_name(void *context, const struct nb_expr *x)
         return -1;
     if (w->bound[i].size)
         snprintf(name, sizeof name, "%lld", (long long)w->bound[i].shape.dim[0]);
+    else if (w->bound[i].word)
+        snprintf(name, sizeof name, "%s", w->bound[i].word);
     else
         nb_expressions_input(i, name);
     put(w, w->from, (size_t)(begin - w->from));
@@ -117,7 +119,7 @@ static json_t *inputs_json(size_t n, const struct nb_bound *bound)
     json_t *inputs = json_object();
     char name[24];
     for (size_t i = 0; i < n; i++) {
-        if (bound[i].size)
+        if (bound[i].size || bound[i].word)
             continue;
         json_t *in = json_object();
         json_object_set_new(in, "shape", shape_json(&bound[i].shape));

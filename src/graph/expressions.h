@@ -10,11 +10,12 @@ int nb_expression_names(const char *text, struct nb_strings_list *names, struct 
 struct nb_bound {
     const char *name; /* "x", "fc.weight", "g", "B" */
     bool size;        /* a dimension: its number is in shape.dim[0] */
+    const char *word; /* or what the language calls it: "pi"; it stays as it is */
     bool integer;
     struct nb_shape shape;
 };
-/* A double graph with an input for each bound name that is no size, in their order, and an output for each formula. An
- * error's place is /INDEX for a formula. */
+/* A double graph with an input for each bound name that is neither size nor word, in their order, and an output for
+ * each formula. An error's place is /INDEX for a formula. */
 struct nb_graph *nb_expressions_graph(size_t n, const char *const *text, size_t nbound, const struct nb_bound *bound,
                                       struct nb_arena *a, struct nb_error *e);
 /* The name of such an input or output: "v3", "e0". */
