@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <time.h>
 
 static int fail(const struct nb_error *e)
 {
@@ -191,6 +192,13 @@ static int serve(struct nb_store *store, struct nb_error *e)
     return EXIT_SUCCESS;
 }
 
+/* All times are UTC. libzip asks for local ones; without TZ the C library looks at /etc/localtime every time. */
+static void settle_time(void)
+{
+    setenv("TZ", "UTC", 1);
+    tzset();
+}
+
 int main(int argc, char **argv)
 {
     struct nb_error e = {0};
@@ -200,6 +208,7 @@ int main(int argc, char **argv)
     if (asked.command >= 0)
         return do_command(&asked, &e) ? fail(&e) : EXIT_SUCCESS;
     nb_blas_restart(argv);
+    settle_time();
     if (nb_blas_start(&e) || nb_seed_start(&e) || catch_signals(&e))
         return fail(&e);
     struct nb_store *store = nb_store_open(nb_options.data, &e);

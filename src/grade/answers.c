@@ -96,6 +96,52 @@ static int hear(const struct hearing *h, bool first, struct nb_reference *r, str
     return bad ? -1 : 0;
 }
 
+/* ---- where it is asked --------------------------------------------------------------------------------------------
+ */
+
+static int add_all(struct nb_tensors *to, const struct nb_tensors *l, struct nb_arena *a, struct nb_error *e)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct nb_tensor t;
+        if (l->v[i].t.dtype == NB_I64)
+            return nb_fail(e, NB_E_bad_value, "%.80s holds whole numbers: a function of them cannot be probed",
+                           l->v[i].name);
+        if (nb_tensor_new(a, NB_F64, &l->v[i].t.shape, &t, e))
+            return -1;
+        nb_convert(NB_F64, t.data, l->v[i].t.dtype, l->v[i].t.data, (size_t)nb_count(&t.shape));
+        const char *name = nb_strdup(a, l->v[i].name, e);
+        if (!name || nb_tensors_add(a, to, name, t, e))
+            return -1;
+    }
+    return 0;
+}
+
+static int add_point(struct nb_tensors *to, struct nb_graph *g, const struct nb_run *run, struct nb_arena *a,
+                     struct nb_error *e)
+{
+    *to = (struct nb_tensors){0};
+    return add_all(to, &run->inputs, a, e) || add_all(to, nb_graph_parameters(g), a, e) ? -1 : 0;
+}
+
+int nb_answers_points(struct nb_graph *g, const struct nb_check *point, struct nb_arena *a,
+                      struct nb_tensors at[NB_ANSWERS_POINTS], int *n, struct nb_error *e)
+{
+    const struct nb_reference visible = {.g = g, .point = *point};
+    struct nb_check hidden;
+    struct nb_graph *other;
+    bool there;
+    *n = 1;
+    if (add_point(&at[0], g, &point->run, a, e) ||
+        nb_hidden_draw(&visible, NB_HIDDEN_VALUES, a, &other, &hidden, &there, e))
+        return -1;
+    if (!there)
+        return 0;
+    *n = 2;
+    int bad = add_point(&at[1], other, &hidden.run, a, e);
+    nb_graph_unref(other);
+    return bad;
+}
+
 /* ---- together ---------------------------------------------------------------------------------------------------- */
 
 /* Wrong at one point is wrong; right at one and untold at another is right. */

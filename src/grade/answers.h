@@ -24,4 +24,10 @@ int nb_grade_answers(struct nb_graph *graph, const struct nb_grading *g, size_t 
 int nb_carried(size_t n, const struct nb_reference *r, const struct nb_heard *heard, struct nb_arena *a,
                struct nb_graded *out, struct nb_error *e);
 
+/* Points at which the function of a challenge is asked, with inputs and learned tensors by name: the challenge's own,
+ * which is complete, and another one. Integer inputs cannot be asked about: bad_value. */
+enum { NB_ANSWERS_POINTS = 2 };
+int nb_answers_points(struct nb_graph *g, const struct nb_check *point, struct nb_arena *a,
+                      struct nb_tensors at[NB_ANSWERS_POINTS], int *n, struct nb_error *e);
+
 #endif

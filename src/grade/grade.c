@@ -139,6 +139,23 @@ int nb_grade_numbers(const struct nb_reference *r, const struct nb_grading *g, s
     return 0;
 }
 
+/* ---- forms --------------------------------------------------------------------------------------------------------
+ */
+
+const char *nb_form_name(enum nb_form_of f)
+{
+    static const char *const names[NB_FORMS] = {"numbers", "formulas", "answers"};
+    return names[f];
+}
+
+enum nb_form_of nb_form_find(const char *name)
+{
+    int f = 0;
+    while (f < NB_FORMS && (!name || strcmp(name, nb_form_name((enum nb_form_of)f))))
+        f++;
+    return (enum nb_form_of)f;
+}
+
 /* ---- together ---------------------------------------------------------------------------------------------------- */
 
 int nb_grade(struct nb_graph *graph, const struct nb_grading *g, struct nb_arena *a, struct nb_reference *r,

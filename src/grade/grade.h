@@ -10,7 +10,9 @@
 
 /* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
-enum nb_form_of { NB_NUMBERS, NB_FORMULAS, NB_ANSWERS };
+enum nb_form_of { NB_NUMBERS, NB_FORMULAS, NB_ANSWERS, NB_FORMS };
+const char *nb_form_name(enum nb_form_of f);    /* "numbers", "formulas", "answers" */
+enum nb_form_of nb_form_find(const char *name); /* NB_FORMS: there is none such; name may be NULL */
 
 struct nb_expression {
     const char *name, *text;

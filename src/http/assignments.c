@@ -19,13 +19,14 @@ bool nb_task_taught(const struct nb_request *rq, const struct nb_assignment *a)
     return nb_may(rq, NB_MAY_teach) && nb_owns(rq, a->owner);
 }
 
-struct nb_asked *nb_task_asked(struct nb_request *rq, const struct nb_assignment *a, struct nb_seed seed,
+struct nb_asked *nb_task_asked(struct nb_request *rq, const struct nb_assignment *a, const struct nb_challenge *c,
                                struct nb_error *e)
 {
     struct nb_asked *ask = nb_decode_text(rq, NB_TASK | NB_HERE, a->text, e);
     if (!ask)
         return NULL;
-    ask->check.run.seed = seed;
+    ask->check.run.seed = nb_challenge_seed(a->secret, c->student, c->attempt);
+    ask->task.challenge = c->id;
     ask->g = nb_body_graph(rq, ask, e);
     return ask->g ? ask : NULL;
 }

@@ -15,9 +15,12 @@ int nb_submission_get(struct nb_request *rq, const char *id, struct nb_handed_in
                       struct nb_error *e);
 /* Is it theirs who ask, as a teacher? */
 bool nb_task_taught(const struct nb_request *rq, const struct nb_assignment *a);
-/* All that is asked, with the point of this seed, and the graph made. */
-struct nb_asked *nb_task_asked(struct nb_request *rq, const struct nb_assignment *a, struct nb_seed seed,
+/* All that is asked, with the seed of the point of this challenge, which stays where it is, and the graph made. */
+struct nb_asked *nb_task_asked(struct nb_request *rq, const struct nb_assignment *a, const struct nb_challenge *c,
                                struct nb_error *e);
+
+/* Is it theirs who ask, and can it be answered at this time? Answered or not. challenge_foreign, challenge_expired. */
+int nb_challenge_judge(const struct nb_request *rq, const struct nb_challenge *c, int64_t now, struct nb_error *e);
 
 /* What somebody handed in. */
 struct nb_came {

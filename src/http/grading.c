@@ -126,8 +126,6 @@ int nb_read_wrong_shape(json_t *v, void *to, struct nb_arena *a, struct nb_error
 
 /* ---- what was handed in ------------------------------------------------------------------------------------------ */
 
-static const char *const form_names[] = {"numbers", "formulas", "answers"};
-
 static int read_form(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
     struct nb_submission *s = to;
@@ -135,10 +133,8 @@ static int read_form(json_t *v, void *to, struct nb_arena *a, struct nb_error *e
     (void)a;
     if (nb_field_text(v, &word, e))
         return -1;
-    for (int i = NB_NUMBERS; i <= NB_ANSWERS; i++)
-        if (!strcmp(word, form_names[i]))
-            return s->form = (enum nb_form_of)i, 0;
-    return nb_fail(e, NB_E_bad_value, "numbers, formulas or answers, not %.60s", word);
+    s->form = nb_form_find(word);
+    return s->form < NB_FORMS ? 0 : nb_fail(e, NB_E_bad_value, "numbers, formulas or answers, not %.60s", word);
 }
 
 static int read_probes(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
@@ -192,10 +188,8 @@ static const struct nb_field submission_rows[] = {
 /* Which keys there may be; an unknown form is said when it is read. */
 static unsigned bit_of(const char *form)
 {
-    for (int i = NB_NUMBERS; form && i <= NB_ANSWERS; i++)
-        if (!strcmp(form, form_names[i]))
-            return 1u << i;
-    return NUMBERS;
+    enum nb_form_of f = nb_form_find(form);
+    return f < NB_FORMS ? 1u << f : NUMBERS;
 }
 
 int nb_read_submission(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)

@@ -165,6 +165,8 @@ int nb_grade_heard(struct nb_request *rq, struct nb_asked *ask, struct nb_refere
     size_t n = 0, nown = 0;
     if (!s || !heard)
         return at_probes(e);
+    if (ask->task.challenge && strcmp(s->challenge, ask->task.challenge))
+        return nb_fail(e, NB_E_challenge_foreign, "the probe set was not opened for this challenge"), at_probes(e);
     pthread_mutex_lock(&s->lock);
     int bad = read_all(s, rq, heard, &n, &nown, &own, e);
     pthread_mutex_unlock(&s->lock);

@@ -10,9 +10,10 @@
 
 enum nb_probe_state { NB_PROBES_ASKING, NB_PROBES_DONE, NB_PROBES_EXPIRED };
 
-/* All but id and owner is read and written under the lock, by whoever found the set. */
+/* All but id, owner and challenge is read and written under the lock, by whoever found the set. */
 struct nb_probe_set {
     char id[40], owner[NB_LABEL];
+    char challenge[40]; /* that it was opened for; "": none */
     pthread_mutex_t lock;
     enum nb_probe_state state;
     struct nb_arena arena;

@@ -9,6 +9,8 @@ struct nb_probes_asked {
     struct nb_probed f;
     bool whole;
 };
+/* What one round may ask, and what its answers may weigh, by the limits of the service. */
+void nb_probes_limits(struct nb_probed *f);
 /* NULL on error. Lives as long as the request. */
 struct nb_probes_asked *nb_probes_read(struct nb_request *rq, struct nb_error *e);
 

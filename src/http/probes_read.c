@@ -312,15 +312,19 @@ static int settle_points(const struct reading *r, const struct nb_tensors *lifte
     return 0;
 }
 
-/* What one round may ask, and what its answers may weigh. */
+void nb_probes_limits(struct nb_probed *f)
+{
+    int64_t number = f->whole ? (int64_t)sizeof(double) + 1 : BYTES_OF_A_NUMBER;
+    int64_t edits = nb_limits.memory / BYTES_OF_AN_EDIT;
+    f->most_probes = nb_limits.probes;
+    f->most_edits = edits < EDITS ? edits : EDITS;
+    f->most_answers = nb_limits.body / number;
+}
+
 static void settle_limits(struct nb_probes_asked *to)
 {
-    int64_t number = to->whole ? (int64_t)sizeof(double) + 1 : BYTES_OF_A_NUMBER;
-    int64_t edits = nb_limits.memory / BYTES_OF_AN_EDIT;
     to->f.whole = to->whole;
-    to->f.most_probes = nb_limits.probes;
-    to->f.most_edits = edits < EDITS ? edits : EDITS;
-    to->f.most_answers = nb_limits.body / number;
+    nb_probes_limits(&to->f);
     to->f.seed = to->terms.check.run.seed;
     to->f.rho = to->terms.check.rho;
     to->f.r_max = to->terms.check.r_max;

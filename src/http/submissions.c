@@ -87,7 +87,7 @@ int nb_came_read(struct nb_request *rq, struct nb_came *c, struct nb_error *e)
 
 /* ---- judging before anything is computed ------------------------------------------------------------------------- */
 
-static int judge_challenge(const struct nb_request *rq, const struct nb_challenge *c, int64_t now, struct nb_error *e)
+int nb_challenge_judge(const struct nb_request *rq, const struct nb_challenge *c, int64_t now, struct nb_error *e)
 {
     if (strcmp(c->key, rq->who.id) || (strcmp(c->student, rq->who.label) && !nb_may(rq, NB_MAY_teach)))
         return nb_fail(e, NB_E_challenge_foreign, "the challenge was given to another key");
@@ -96,27 +96,38 @@ static int judge_challenge(const struct nb_request *rq, const struct nb_challeng
     return 0;
 }
 
+static int judge_name(const struct nb_asked *ask, const char *name, const char *where, struct nb_error *e)
+{
+    for (size_t k = 0; k < ask->grading.nparts; k++)
+        if (!strcmp(ask->grading.parts[k].name, name))
+            return 0;
+    return nb_fail(e, NB_E_unknown_key, "%.100s is not asked for", name), nb_at(e, name), nb_at(e, where);
+}
+
+static int judge_names(const struct nb_asked *ask, struct nb_error *e)
+{
+    const struct nb_submission *s = &ask->grading.submission;
+    for (size_t i = 0; i < s->nexpressions; i++)
+        if (judge_name(ask, s->expressions[i].name, "expressions", e))
+            return -1;
+    for (size_t i = 0; i < s->gradients.n; i++)
+        if (judge_name(ask, s->gradients.v[i].name, "gradients", e))
+            return -1;
+    return 0;
+}
+
 /* Of the form that is wanted, and nothing but what is asked for. */
 static int judge_form(const struct nb_asked *ask, struct nb_error *e)
 {
-    const struct nb_submission *s = &ask->grading.submission;
-    if (s->form == NB_ANSWERS) /* its points were not drawn for this challenge */
-        return nb_fail(e, NB_E_bad_value, "a challenge is answered by numbers or formulas"), nb_at(e, "form");
-    if (ask->task.forms && !(ask->task.forms & 1u << s->form))
-        return nb_fail(e, NB_E_bad_value, "the assignment asks for %s",
-                       s->form == NB_FORMULAS ? "numbers" : "formulas"),
-               nb_at(e, "form");
-    size_t n = s->form == NB_FORMULAS ? s->nexpressions : s->gradients.n;
-    for (size_t i = 0; i < n; i++) {
-        const char *name = s->form == NB_FORMULAS ? s->expressions[i].name : s->gradients.v[i].name;
-        size_t k = 0;
-        while (k < ask->grading.nparts && strcmp(ask->grading.parts[k].name, name))
-            k++;
-        if (k == ask->grading.nparts)
-            return nb_fail(e, NB_E_unknown_key, "%.100s is not asked for", name), nb_at(e, name),
-                   nb_at(e, s->form == NB_FORMULAS ? "expressions" : "gradients");
-    }
-    return 0;
+    unsigned forms = nb_task_forms(&ask->task);
+    char list[40] = "";
+    if (forms & 1u << ask->grading.submission.form)
+        return judge_names(ask, e);
+    for (int f = 0; f < NB_FORMS; f++)
+        if (forms & 1u << f)
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? " or " : "",
+                     nb_form_name((enum nb_form_of)f));
+    return nb_fail(e, NB_E_bad_value, "the assignment asks for %s", list), nb_at(e, "form");
 }
 
 static int read_into(struct nb_asked *ask, struct nb_came *came, struct nb_arena *a, struct nb_error *e)
@@ -242,7 +253,7 @@ static int grade_and_keep(struct nb_request *rq, struct nb_reply *rp, const stru
 int nb_came_grade(struct nb_request *rq, const struct nb_assignment *a, const struct nb_challenge *c,
                   struct nb_came *came, struct nb_handed_in *x, bool *resubmit, struct nb_error *e)
 {
-    struct nb_asked *ask = nb_task_asked(rq, a, nb_challenge_seed(a->secret, c->student, c->attempt), e);
+    struct nb_asked *ask = nb_task_asked(rq, a, c, e);
     struct nb_reference r;
     struct nb_graded out;
     *x = describe(rq, c, nb_clock(), e);
@@ -260,9 +271,9 @@ int nb_op_createSubmission(struct nb_request *rq, struct nb_reply *rp, struct nb
     struct nb_assignment a;
     int64_t now = nb_clock();
     if (read_alone(rq, &came, e) || nb_store_challenge_get(rq->store, came.challenge, &c, e) ||
-        judge_challenge(rq, &c, now, e) || nb_task_get(rq, c.assignment, &a, e))
+        nb_challenge_judge(rq, &c, now, e) || nb_task_get(rq, c.assignment, &a, e))
         return -1;
-    struct nb_asked *ask = nb_task_asked(rq, &a, nb_challenge_seed(a.secret, c.student, c.attempt), e);
+    struct nb_asked *ask = nb_task_asked(rq, &a, &c, e);
     struct nb_handed_in x = describe(rq, &c, now, e);
     if (!ask || e->code)
         return -1;

@@ -55,18 +55,22 @@ int nb_read_challenge_seconds(json_t *v, void *to, struct nb_arena *a, struct nb
 
 int nb_read_forms(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
 {
-    static const char *const forms[] = {[NB_NUMBERS] = "numbers", [NB_FORMULAS] = "formulas"};
     struct nb_strings_list names = {0};
     struct nb_assigned *t = to;
-    if (nb_field_texts(v, &names, 2, a, e))
+    if (nb_field_texts(v, &names, NB_FORMS, a, e))
         return -1;
     for (size_t i = 0; i < names.n; i++) {
-        unsigned form = !strcmp(names.v[i], forms[NB_FORMULAS]);
-        if (strcmp(names.v[i], forms[form]))
-            return nb_fail(e, NB_E_bad_value, "numbers or formulas, not %.60s", names.v[i]), nb_at_index(e, i);
-        t->forms |= 1u << form;
+        enum nb_form_of f = nb_form_find(names.v[i]);
+        if (f == NB_FORMS)
+            return nb_fail(e, NB_E_bad_value, "numbers, formulas or answers, not %.60s", names.v[i]), nb_at_index(e, i);
+        t->forms |= 1u << f;
     }
-    return names.n ? 0 : nb_fail(e, NB_E_bad_value, "numbers, formulas or both");
+    return names.n ? 0 : nb_fail(e, NB_E_bad_value, "numbers, formulas, answers, or several of them");
+}
+
+unsigned nb_task_forms(const struct nb_assigned *t)
+{
+    return t->forms ? t->forms : 1u << NB_NUMBERS | 1u << NB_FORMULAS;
 }
 
 int nb_read_commitment(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
