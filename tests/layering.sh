@@ -52,4 +52,9 @@ listed=$(grep -o 'src/modules/[a-z0-9_]*\.c' src/modules/modules.am | LC_ALL=C s
 # automake names the log of a test without its suffix: of two tests that share one, one would never run
 found=$(sed -n '/^UNIT/,/^REPLAY/p' tests/tests.am | grep -oE 'tests/[a-z0-9_/]+(\.py|\.sh)?' | sed 's/\.[a-z]*$//' | LC_ALL=C sort | uniq -d)
 [ -z "$found" ] || say "two tests of one name: $found"
+# every test is in tests.am
+for test in tests/test_*.c tests/test_*.py; do
+    name=${test%.c}
+    grep -qE "(^|[[:space:]])$name([[:space:]]|\$)" tests/tests.am || say "$test is not in tests.am"
+done
 exit $bad

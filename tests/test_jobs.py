@@ -509,7 +509,7 @@ class Killed(unittest.TestCase):
 
     def test_does_not_start_at_zero(self):
         """Right after the start, before any thread may have taken it up."""
-        body = GIANT
+        body = question(3000)  # nobody is through with it so soon
         with self.daemon() as d:
             path = self.begin(d, body)
             done = self.wait_for(d, path, 1)
