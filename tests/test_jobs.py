@@ -17,7 +17,7 @@ ASYNC = {"Prefer": "respond-async"}
 
 
 def network(hidden):
-    """A classifier; coordinate by coordinate 10 hidden units take a blink, 500 take a minute."""
+    """A classifier; coordinate by coordinate 10 hidden units take a blink, 500 some seconds, 1000 four times as long."""
     return {
         "inputs": {"x": ["B", 20], "t": {"shape": ["B"], "dtype": "int64"}},
         "dtype": "float64",
@@ -509,7 +509,7 @@ class Killed(unittest.TestCase):
 
     def test_does_not_start_at_zero(self):
         """Right after the start, before any thread may have taken it up."""
-        body = question(3000)  # nobody is through with it so soon
+        body = question(1000)  # nobody is through with it so soon
         with self.daemon() as d:
             path = self.begin(d, body)
             done = self.wait_for(d, path, 1)
