@@ -88,10 +88,11 @@ class Batch(unittest.TestCase):
     def test_faults_in_their_places(self):
         solved = self.course(1)["student 0"]
         c = self.challenge("ada")
+        self.challenge("bob")
         body = lines([
             {"student": "nobody", "submission": numbers({})},
             {"submission": numbers(solved)},
-            {"student": "student 0", "submission": numbers({"y": [1.0]})},
+            {"student": "bob", "submission": numbers({"y": [1.0]})},
             {"challenge": c["challenge"], "submission": numbers(solve(c))},
         ]) + b"this is no JSON\n\n  \n" + lines([{"student": "student 0", "submission": numbers(solved), "more": 1},
                                                  {"student": "student 0", "submission": numbers(solved)}])

@@ -53,11 +53,18 @@ static void free_set(struct nb_probe_set *s)
 }
 
 /* Under the lock of the list. */
+/* Open no longer, even while a request that is about to end still holds it. */
+static void close_locked(struct nb_probe_set *s)
+{
+    sets.open -= s->open;
+    s->open = false;
+}
+
 static void unuse_locked(struct nb_probe_set *s)
 {
     if (--s->uses || !s->gone)
         return;
-    sets.open -= s->state == NB_PROBES_ASKING;
+    close_locked(s);
     sets.kept -= s->kept;
     free_set(s);
 }
@@ -101,6 +108,7 @@ struct nb_probe_set *nb_probe_set_new(struct nb_request *rq, struct nb_error *e)
     s->created = seconds();
     nb_probe_set_touch(s);
     s->uses = 1;
+    s->open = true;
     s->gone = true; /* until it is published */
     return use(rq, s, e) ? NULL : s;
 }
@@ -149,6 +157,7 @@ static void take_off(struct nb_probe_set **at)
     struct nb_probe_set *s = *at;
     *at = s->next;
     s->gone = true;
+    close_locked(s);
     s->uses++;
     unuse_locked(s);
 }
@@ -174,7 +183,7 @@ void nb_probe_set_end(struct nb_probe_set *s, const char *verdict, size_t size)
         memcpy(copy, verdict, size);
     nb_arena_done(&s->arena);
     pthread_mutex_lock(&sets.lock);
-    sets.open -= s->state == NB_PROBES_ASKING;
+    close_locked(s);
     s->kept = copy ? size + nb_heard_size(s) : 0;
     sets.kept += s->kept;
     s->p = NULL;

@@ -31,7 +31,7 @@ struct nb_probe_set {
     size_t kept;                     /* bytes, once it is done */
     int64_t created, touched, ended; /* seconds of a clock that only goes forward */
     int uses;
-    bool gone;
+    bool gone, open; /* open: counts against the limit */
     struct nb_probe_set *next;
 };
 
