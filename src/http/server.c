@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -413,9 +414,10 @@ bool nb_server_stop(void)
     int64_t end = nb_now_us() + nb_options.stop_seconds * 1000000;
     nb_server_unready();
     atomic_store(&server.stopping, true);
+    /* Refuses connections at once; closed only when no poller can still name it to epoll. */
     int fd = MHD_quiesce_daemon(server.daemon);
     if (fd >= 0)
-        close(fd);
+        shutdown(fd, SHUT_RDWR);
     nb_events_stop();
     struct nb_pool *pools[] = {server.workers, server.desk, server.waited};
     bool all = true;
@@ -425,6 +427,8 @@ bool nb_server_stop(void)
     wait_for_none(seconds_until(end, 1));
     nb_deadlines_stop();
     MHD_stop_daemon(server.daemon);
+    if (fd >= 0)
+        close(fd);
     if (all) {
         nb_probe_sets_stop();
         nb_team_stop();
