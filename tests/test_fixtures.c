@@ -1,16 +1,17 @@
-/* test_fixtures - graphs against PyTorch: every case of tests/fixtures/modules.json and graphs.json, value by value.
+/* test_fixtures - graphs against PyTorch: every case of tests/fixtures/graphs.json and modules/, value by value.
  *
- * A case is a graph, a request and what PyTorch gives in double; make_modules.py and make_graphs.py wrote them. Wanted
- * is agreement to 1e-12 of the largest entry of a tensor, or to the `tolerance` of the case. */
+ * A case is a graph, a request and what PyTorch gives in double; the program beside each file wrote it. Wanted is
+ * agreement to 1e-12 of the largest entry of a tensor, or to the `tolerance` of the case. */
 #include "graph/graph.h"
 #include "graph/value.h"
 #include <check.h>
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *cases; /* of both files */
+static json_t *cases; /* of all files */
 static struct nb_arena arena;
 static const char *name;
 
@@ -109,12 +110,9 @@ START_TEST(agrees)
 }
 END_TEST
 
-static int load(const char *file)
+static int load(const char *path)
 {
-    char path[1000];
-    const char *top = getenv("top_srcdir");
     json_error_t why;
-    snprintf(path, sizeof path, "%s/tests/fixtures/%s", top ? top : ".", file);
     json_t *j = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
     if (!j || json_array_size(j) == 0)
         return fprintf(stderr, "%s: %s\n", path, j ? "no cases" : why.text), -1;
@@ -123,10 +121,28 @@ static int load(const char *file)
     return 0;
 }
 
+static int load_all(void)
+{
+    const char *top = getenv("top_srcdir");
+    char path[1000];
+    glob_t files;
+    int bad = 0;
+    snprintf(path, sizeof path, "%s/tests/fixtures/graphs.json", top ? top : ".");
+    if (glob(path, 0, NULL, &files))
+        return fprintf(stderr, "%s: is not there\n", path), -1;
+    snprintf(path, sizeof path, "%s/tests/fixtures/modules/*.json", top ? top : ".");
+    if (glob(path, GLOB_APPEND, NULL, &files))
+        return fprintf(stderr, "%s: there are none\n", path), -1;
+    for (size_t i = 0; i < files.gl_pathc && !bad; i++)
+        bad = load(files.gl_pathv[i]);
+    globfree(&files);
+    return bad;
+}
+
 int main(void)
 {
     cases = json_array();
-    if (load("modules.json") || load("graphs.json"))
+    if (load_all())
         return 1;
     Suite *s = suite_create("fixtures");
     TCase *t = tcase_create("fixtures");
