@@ -64,10 +64,10 @@ static void each_point(int row, void (*test)(struct point *))
 
 static size_t arg_size(enum nb_arg_type t)
 {
-    static const size_t size[] = {sizeof(double),          sizeof(int64_t),           sizeof(int64_t),
-                                  sizeof(int64_t),         sizeof(struct nb_ints),    sizeof(struct nb_ints),
-                                  sizeof(struct nb_reals), sizeof(struct nb_strings), sizeof(struct nb_init),
-                                  sizeof(struct nb_tensor)};
+    static const size_t size[] = {sizeof(double),           sizeof(int64_t),           sizeof(int64_t),
+                                  sizeof(int64_t),          sizeof(struct nb_ints),    sizeof(struct nb_ints),
+                                  sizeof(struct nb_reals),  sizeof(struct nb_strings), sizeof(struct nb_init),
+                                  sizeof(struct nb_tensor), sizeof(const char *)};
     return size[t];
 }
 

@@ -20,7 +20,8 @@ enum nb_arg_type {
     NB_ARG_REALS,   /* struct nb_reals */
     NB_ARG_STRINGS, /* struct nb_strings */
     NB_ARG_INIT,    /* struct nb_init */
-    NB_ARG_TENSOR   /* struct nb_tensor, NB_F64; data NULL if absent */
+    NB_ARG_TENSOR,  /* struct nb_tensor, NB_F64; data NULL if absent */
+    NB_ARG_STRING   /* const char *; NULL if absent */
 };
 
 enum { NB_REQUIRED = 1, NB_INFERRED = 2 /* may be absent: then NB_NONE */, NB_MIN_OPEN = 4, NB_MAX_OPEN = 8 };
@@ -172,6 +173,9 @@ struct nb_module {
     double lo, hi;                   /* sampling interval for its own tests and its curve; 0, 0: -2, 2 */
     const struct nb_case *cases;     /* ended by .in NULL */
     const struct nb_known *mistakes; /* ended by .code NULL; NULL: none of its own */
+    /* How many values the entries of a port of class numbers or places may take, from 0 on; shapes of the inputs are
+     * known. NULL: guessed from the shapes (check/domain.c). */
+    int64_t (*classes)(const void *args, const struct nb_shape *first);
 };
 
 /* ---- the registry ------------------------------------------------------------------------------------------------ */

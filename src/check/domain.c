@@ -87,7 +87,8 @@ static void ask_port(const struct nb_net *net, const struct nb_op *op, int port,
     const struct nb_module *m = nb_op_module(op, NB_F64);
     char letter = letter_of(net, op, port);
     if (letter == 'c') {
-        int64_t n = classes_of(net, op, port);
+        const struct nb_shape *first = op->in[0] < 0 ? NULL : &net->values.v[op->in[0]].shape;
+        int64_t n = m->classes && first ? m->classes(op->args, first) : classes_of(net, op, port);
         d->classes = n < d->classes ? n : d->classes;
     } else if (letter == 'u') {
         narrow(d, 0.05, 0.95);

@@ -151,6 +151,13 @@ static int read_strings(struct reader *r, json_t *j, struct nb_strings *l, struc
     return 0;
 }
 
+static int read_string(struct reader *r, json_t *j, const char **to, struct nb_error *e)
+{
+    if (!json_is_string(j))
+        return nb_fail_type(e, "a string", j);
+    return (*to = nb_strdup(r->arena, json_string_value(j), e)) ? 0 : -1;
+}
+
 static int read_one(struct reader *r, const struct nb_arg *arg, json_t *j, void *args, struct nb_error *e)
 {
     void *at = field(arg, args);
@@ -174,6 +181,8 @@ static int read_one(struct reader *r, const struct nb_arg *arg, json_t *j, void 
         return nb_init_read(j, at, e);
     case NB_ARG_TENSOR:
         return nb_tensor_read(j, r->arena, at, e);
+    case NB_ARG_STRING:
+        return read_string(r, j, at, e);
     }
     return nb_fail(e, NB_E_internal, "argument of an unknown type");
 }

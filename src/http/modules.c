@@ -31,7 +31,7 @@ static const char *type_name(enum nb_arg_type type)
         [NB_ARG_REAL] = "number",   [NB_ARG_INT] = "integer",     [NB_ARG_BOOL] = "boolean",
         [NB_ARG_CHOICE] = "choice", [NB_ARG_INTS] = "integers",   [NB_ARG_SHAPE] = "shape",
         [NB_ARG_REALS] = "numbers", [NB_ARG_STRINGS] = "strings", [NB_ARG_INIT] = "initialiser",
-        [NB_ARG_TENSOR] = "tensor"};
+        [NB_ARG_TENSOR] = "tensor", [NB_ARG_STRING] = "string"};
     return names[type];
 }
 
