@@ -159,8 +159,8 @@ static int look_at_cotangents(const struct look *l, struct nb_error *e)
 
 /* ---- kinks ----------------------------------------------------------------------------------------------------- */
 
-/* Decides entry by entry: a function of one entry of each operand. Rows drawn from one side of their kink have only
- * that one. */
+/* Decides entry by entry: a function of one entry of each operand, as losses of an input and a target are. Rows drawn
+ * from one side of their kink have only that one. */
 static bool by_entries(const struct look *l, const struct nb_op *op)
 {
     const struct nb_module *m = nb_op_module(op, NB_F64);
@@ -171,7 +171,8 @@ static bool by_entries(const struct look *l, const struct nb_op *op)
         if (op->in[i] < 0)
             return false;
     return (m->jacobian && m->jacobian[0] == 'P') ||
-           (op->nin == 2 && nb_shape_same(&v[op->in[0]].shape, &v[op->in[1]].shape) == 1);
+           (op->nin == 2 && !strcmp(m->inputs[1].name, "target") &&
+            nb_shape_same(&v[op->in[0]].shape, &v[op->in[1]].shape) == 1);
 }
 
 /* Entry i alone, or the first of a tensor that has not n of them. */
