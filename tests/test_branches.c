@@ -83,6 +83,7 @@ static const struct place places[] = {
     {"L1Loss", AB, TWO, "{'a': [1, 2, 3], 'b': [0, 2, 1]}", "b", 1, "side 0 1/1, side 1 1/1", true},
     {"HingeLoss", AB, TWO, "{'a': [1, 2, -1], 'b': [1, 1, -1]}", "a", 2, "side 0 0/0, side 0 2/2", true},
     {"HingeLoss", AB, "{'op': '%s', 'in': ['a', 'b'], 'p': 2}", "{'a': [1, 2, 3], 'b': [1, 1, -1]}", "a", 0, "", true},
+    {"PerceptronLoss", AB, TWO, "{'a': [1, 0, -1], 'b': [1, 1, -1]}", "a", 1, "side 0 1/1", true},
     {"ContrastiveLoss", "{'a': ['N', 2], 'b': ['N', 2], 't': ['N']}", "{'op': '%s', 'in': ['a', 'b', 't']}",
      "{'a': [[1, 2], [1, 3]], 'b': [[1, 2], [1, 3]], 't': [0, 1]}", NULL, 0,
      "corner 0 2/1, corner 1 2/1, corner 0 3/1, corner 1 3/1", false},

@@ -26,7 +26,7 @@ NB_SIMD static void slope(const void *args, size_t at, size_t n, const nb_real *
     }
 }
 
-static const struct nb_terms terms = {value, slope, .per_sample = true};
+static const struct nb_terms terms = {.value = value, .slope = slope, .per_sample = true};
 
 /* ---- class numbers ---------------------------------------------------------------------------------------------- */
 

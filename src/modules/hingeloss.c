@@ -58,7 +58,7 @@ static void branches(const struct nb_call *c, struct nb_branches *b)
             nb_at_edge(b, 0, (int64_t)i, NB_EDGE_SIDE, (int64_t)i);
 }
 
-static const struct nb_terms terms = {value, slope, .per_sample = true, .labels = true};
+static const struct nb_terms terms = {.value = value, .slope = slope, .per_sample = true, .labels = true};
 
 NB_TERMS_LOSS(terms)
 

@@ -42,7 +42,7 @@ NB_SIMD static void slope(const void *args, size_t at, size_t n, const nb_real *
     }
 }
 
-static const struct nb_terms terms = {value, slope, false, false};
+static const struct nb_terms terms = {.value = value, .slope = slope};
 
 NB_TERMS_LOSS(terms)
 

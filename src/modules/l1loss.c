@@ -34,7 +34,7 @@ static void branches(const struct nb_call *c, struct nb_branches *b)
                 nb_at_edge(b, k, (int64_t)i, NB_EDGE_SIDE, (int64_t)i);
 }
 
-static const struct nb_terms terms = {value, slope, false, false};
+static const struct nb_terms terms = {.value = value, .slope = slope};
 
 NB_TERMS_LOSS(terms)
 

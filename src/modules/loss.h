@@ -217,15 +217,16 @@ static inline nb_real nb_times(nb_real y, nb_real l)
 struct nb_terms {
     void (*value)(const void *args, size_t at, size_t n, const nb_real *x, const nb_real *y, nb_real *t);
     void (*slope)(const void *args, size_t at, size_t n, const nb_real *x, const nb_real *y, nb_real *dx, nb_real *dy);
-    bool per_sample; /* none gives [B], not the shape */
-    bool labels;     /* the target is -1 or 1, may be integer, and has no derivative */
+    bool per_sample;      /* none gives [B], not the shape */
+    bool labels;          /* the target is -1 or 1, may be integer, and has no derivative */
+    const char *names[2]; /* of the ports; NULL: input and target */
 };
 
 enum { NB_CHUNK = 512 };
 
 static inline int nb_terms_infer(struct nb_infer *s, const struct nb_terms *f, struct nb_error *e)
 {
-    if (nb_same_shapes(s, 0, "input", 1, "target", e))
+    if (nb_same_shapes(s, 0, f->names[0] ? f->names[0] : "input", 1, f->names[1] ? f->names[1] : "target", e))
         return -1;
     struct nb_shape each = f->per_sample ? nb_samples(&s->in[0]) : s->in[0];
     nb_loss_out(s, &each);
