@@ -344,7 +344,7 @@ START_TEST(older_schema)
     nb_store_close(store);
     ck_assert_int_eq(sqlite3_open(scratch_path("", "nablad.db"), &db), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(db,
-                                  "DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
+                                  "DROP TABLE dataset; DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
                                   "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN scopes;"
                                   "INSERT INTO job(id, kind, state, created, target, seed) "
                                   "VALUES('1', 'check', 'done', 7, '/v1/check', '0'); PRAGMA user_version = 2;",

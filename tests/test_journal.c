@@ -398,7 +398,7 @@ START_TEST(older_schema)
     nb_store_close(store);
     ck_assert_int_eq(sqlite3_open(scratch_path("", "nablad.db"), &db), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(db,
-                                  "DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
+                                  "DROP TABLE dataset; DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
                                   "DROP TABLE result; DROP TABLE job; PRAGMA user_version = 1",
                                   NULL, NULL, NULL),
                      SQLITE_OK);

@@ -56,6 +56,13 @@ static const char *const schemas[] = {
     "CREATE INDEX submission_assignment ON submission(assignment, student);"
     "PRAGMA user_version = 4;"
     "COMMIT;",
+    "BEGIN;"
+    "CREATE TABLE dataset("
+    "name TEXT PRIMARY KEY, created TEXT NOT NULL, rows INTEGER NOT NULL, size INTEGER NOT NULL, hash TEXT NOT NULL,"
+    "columns TEXT NOT NULL) STRICT;"
+    "CREATE INDEX dataset_hash ON dataset(hash);"
+    "PRAGMA user_version = 5;"
+    "COMMIT;",
 };
 enum { SCHEMA = sizeof schemas / sizeof *schemas };
 
@@ -228,7 +235,8 @@ int nb_database_names(sqlite3 *db, const char *hash)
     sqlite3_stmt *s;
     int r = sqlite3_prepare_v2(db,
                                "SELECT 1 FROM graph WHERE parameters = ?1 UNION ALL "
-                               "SELECT 1 FROM job WHERE parameters = ?1",
+                               "SELECT 1 FROM job WHERE parameters = ?1 UNION ALL "
+                               "SELECT 1 FROM dataset WHERE hash = ?1",
                                -1, &s, NULL);
     if (r == SQLITE_OK)
         r = sqlite3_bind_text(s, 1, hash, -1, SQLITE_STATIC);

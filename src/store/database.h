@@ -21,7 +21,7 @@ int nb_database_get(struct sqlite3 *db, const char *name, struct nb_arena *a, st
 /* A new row, or the row of this name anew. */
 int nb_database_put(struct sqlite3 *db, const struct nb_entry *entry, const char *description, struct nb_error *e);
 int nb_database_remove(struct sqlite3 *db, const char *name, struct nb_error *e);
-/* 1 if a row, of a graph or of a job, names these parameters, 0 if none does, -1 if that cannot be said. */
+/* 1 if a row, of a graph, of a job or of a data set, names this file, 0 if none does, -1 if that cannot be said. */
 int nb_database_names(struct sqlite3 *db, const char *hash);
 
 #endif

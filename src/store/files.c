@@ -60,15 +60,20 @@ void nb_files_close(struct nb_files *f)
 /* ---- one file -----------------------------------------------------------------------------------------------------
  */
 
+static void spell_hash(struct sha256_ctx *c, char hash[NB_HASH_SIZE])
+{
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    sha256_digest(c, sizeof digest, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(hash + 2 * i, 3, "%02x", digest[i]);
+}
+
 void nb_files_hash(const void *bytes, size_t n, char hash[NB_HASH_SIZE])
 {
     struct sha256_ctx c;
-    uint8_t digest[SHA256_DIGEST_SIZE];
     sha256_init(&c);
     sha256_update(&c, n, bytes);
-    sha256_digest(&c, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(hash + 2 * i, 3, "%02x", digest[i]);
+    spell_hash(&c, hash);
 }
 
 struct file_name {
@@ -154,6 +159,49 @@ int nb_files_read(const struct nb_files *f, const char *hash, struct nb_arena *a
     int failed = read_open(fd, hash, a, bytes, n, e);
     close(fd);
     return failed;
+}
+
+/* ---- bit by bit ---------------------------------------------------------------------------------------------------
+ */
+
+int nb_files_open_one(const struct nb_files *f, const char *hash, struct nb_error *e)
+{
+    int fd = openat(f->weights, named(hash).v, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 ? fd : nb_fail(e, NB_E_store_failed, "the data cannot be read: %m");
+}
+
+int nb_files_read_at(int fd, size_t at, void *to, size_t n, struct nb_error *e)
+{
+    for (char *p = to; n > 0;) {
+        ssize_t k = pread(fd, p, n, (off_t)at);
+        if (k == 0)
+            return nb_fail(e, NB_E_store_failed, "the data are damaged on disk");
+        if (k < 0 && errno != EINTR)
+            return nb_fail(e, NB_E_store_failed, "the data cannot be read: %m");
+        p += k > 0 ? k : 0;
+        at += k > 0 ? (size_t)k : 0;
+        n -= k > 0 ? (size_t)k : 0;
+    }
+    return 0;
+}
+
+int nb_files_verify(int fd, const char *hash, struct nb_error *e)
+{
+    uint8_t bytes[65536];
+    char came[NB_HASH_SIZE];
+    struct sha256_ctx c;
+    ssize_t n = 0;
+    sha256_init(&c);
+    for (off_t at = 0; n >= 0 || errno == EINTR; at += n > 0 ? n : 0) {
+        n = pread(fd, bytes, sizeof bytes, at);
+        if (n == 0)
+            break;
+        sha256_update(&c, n > 0 ? (size_t)n : 0, bytes);
+    }
+    if (n < 0)
+        return nb_fail(e, NB_E_store_failed, "the data cannot be read: %m");
+    spell_hash(&c, came);
+    return strcmp(came, hash) ? nb_fail(e, NB_E_store_failed, "the data are damaged on disk") : 0;
 }
 
 void nb_files_remove(const struct nb_files *f, const char *hash)

@@ -20,6 +20,10 @@ int nb_files_write(const struct nb_files *f, const char *hash, const void *bytes
 /* The content, compared with its hash. */
 int nb_files_read(const struct nb_files *f, const char *hash, struct nb_arena *a, void **bytes, size_t *n,
                   struct nb_error *e);
+/* The same bit by bit: the open file; so many bytes from a place on; the comparison with its hash. */
+int nb_files_open_one(const struct nb_files *f, const char *hash, struct nb_error *e);
+int nb_files_read_at(int fd, size_t at, void *to, size_t n, struct nb_error *e);
+int nb_files_verify(int fd, const char *hash, struct nb_error *e);
 void nb_files_remove(const struct nb_files *f, const char *hash);
 /* Removes all files but those that are wanted. */
 int nb_files_clean(const struct nb_files *f, bool (*wanted)(void *context, const char *hash), void *context,

@@ -19,6 +19,9 @@ struct nb_store {
 /* [A-Za-z0-9_.-]{1,64}, not . or .. */
 bool nb_parts_is_name(const char *name);
 
+/* Now, as entries say it. */
+void nb_parts_stamp(char text[25]);
+
 /* All with the lock `disk` held. */
 
 /* Writes tensors into a file of weights named by its hash. */

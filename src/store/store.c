@@ -200,7 +200,7 @@ int nb_store_list(struct nb_store *s, struct nb_arena *a, struct nb_entry **list
 /* ---- changing: the lock `disk` is held ----------------------------------------------------------------------------
  */
 
-static void stamp(char text[25])
+void nb_parts_stamp(char text[25])
 {
     time_t now = time(NULL);
     struct tm t;
@@ -242,7 +242,7 @@ void nb_parts_drop(struct nb_store *s, const char *hash)
 static int keep(struct nb_store *s, struct nb_entry *info, struct nb_graph *g, struct nb_error *e)
 {
     struct nb_entry x = *info;
-    stamp(x.updated);
+    nb_parts_stamp(x.updated);
     if (x.revision++ == 0)
         strcpy(x.created, x.updated);
     pthread_mutex_lock(&s->memory);
