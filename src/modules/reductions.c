@@ -215,18 +215,9 @@ static nb_sum power(nb_real x, double p)
     return p == 1 ? (nb_sum)x : p == 2 ? (nb_sum)x * x : (nb_sum)nb_pow(x, (nb_real)p);
 }
 
-static nb_sum square_root(nb_sum x)
-{
-#if NB_BUILD == 2
-    return nb_sqrt(x);
-#else
-    return sqrt(x);
-#endif
-}
-
 static nb_sum root(nb_sum x, double p)
 {
-    return p == 1 ? x : p == 2 ? square_root(x) : (nb_sum)nb_pow((nb_real)x, (nb_real)(1 / p));
+    return p == 1 ? x : p == 2 ? nb_sum_root(x) : (nb_sum)nb_pow((nb_real)x, (nb_real)(1 / p));
 }
 
 /* m is the greatest modulus, and counts as a constant: x/m and its powers neither overflow nor vanish. For p = 2 it is
@@ -247,15 +238,14 @@ static nb_real scaled_norm(size_t n, const nb_real *x, nb_part m, double p)
     return (nb_real)(m * root(s, p));
 }
 
-static nb_real norm_value(const void *args, size_t n, const nb_real *x)
+nb_real NB(nb_row_norm)(size_t n, const nb_real *x, double p)
 {
-    double p = ((const struct norm *)args)->p;
     if (n == 0)
         return 0;
     if (p == 2) { /* nearly always the plain sum will do */
         nb_sum s = NB(nb_row_dot)(n, x, x);
         if (nb_re((nb_real)s) > 0x1p-60 && nb_re((nb_real)s) < 0x1p60)
-            return (nb_real)square_root(s);
+            return (nb_real)nb_sum_root(s);
     }
     nb_real top = nb_abs(x[largest(n, x)]);
     return isinf(p) ? top : scaled_norm(n, x, nb_re(top), p);
@@ -270,16 +260,25 @@ static nb_real norm_share(nb_real x, nb_real y, double p)
     return nb_sign(x) * nb_pow(nb_abs(x) / y, (nb_real)(p - 1));
 }
 
-static void norm_slope(const void *args, size_t n, const nb_real *x, nb_real g, nb_real *dx, nb_sum *scratch)
+void NB(nb_row_norm_slope)(size_t n, const nb_real *x, nb_real y, double p, nb_real g, nb_real *dx)
 {
-    (void)scratch;
-    double p = ((const struct norm *)args)->p;
-    nb_real y = norm_value(args, n, x);
     bool one = isinf(p) || nb_re(y) == 0; /* no share but that of the greatest; none at all at 0 */
     for (size_t i = 0; i < n; i++)
         dx[i] = one ? 0 : g * norm_share(x[i], y, p);
     if (n && isinf(p))
         dx[largest(n, x)] = g * nb_sign(x[largest(n, x)]);
+}
+
+static nb_real norm_value(const void *args, size_t n, const nb_real *x)
+{
+    return NB(nb_row_norm)(n, x, ((const struct norm *)args)->p);
+}
+
+static void norm_slope(const void *args, size_t n, const nb_real *x, nb_real g, nb_real *dx, nb_sum *scratch)
+{
+    double p = ((const struct norm *)args)->p;
+    (void)scratch;
+    NB(nb_row_norm_slope)(n, x, NB(nb_row_norm)(n, x, p), p, g, dx);
 }
 
 PASSES(norm)

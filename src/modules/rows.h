@@ -156,9 +156,21 @@ static inline unsigned nb_axes(const struct nb_ints *dims, int rank)
     return mask;
 }
 
+static inline nb_sum nb_sum_root(nb_sum x)
+{
+#if NB_BUILD == 2
+    return nb_sqrt(x);
+#else
+    return sqrt(x);
+#endif
+}
+
 /* Along one row, sums in double; in softmax x and y may be the same. */
 nb_sum NB(nb_row_dot)(size_t n, const nb_real *a, const nb_real *b);
 nb_real NB(nb_row_logsumexp)(size_t n, const nb_real *x);        /* -inf for a row of -inf */
 void NB(nb_row_softmax)(size_t n, const nb_real *x, nb_real *y); /* zeros for a row of -inf */
+nb_real NB(nb_row_norm)(size_t n, const nb_real *x, double p);   /* no overflow, no underflow */
+/* dx = g times the derivative of the norm y; 0 where y is 0. In reductions.c. */
+void NB(nb_row_norm_slope)(size_t n, const nb_real *x, nb_real y, double p, nb_real g, nb_real *dx);
 
 #endif
