@@ -1,6 +1,6 @@
 #!/bin/sh
 # A file includes headers of its own layer and of those below, never above; libraries stay where they belong.
-#   core < modules < graph, expr < check < probes, grade < wire, store < report < http < main
+#   core < modules < graph, expr < check < probes, grade, train < wire, store < report < http < main
 cd "${top_srcdir:-.}" || exit 1
 bad=0
 say() {
@@ -14,15 +14,16 @@ forbid() {
         found=$(grep -nE "#include \"$above/" "$1"/*.[ch] 2>/dev/null) && say "$1 includes $above: $found"
     done
 }
-forbid include/nabla "modules graph expr check probes grade wire store report http"
-forbid src/core "modules graph expr check probes grade wire store report http"
-forbid src/modules "graph expr check probes grade wire store report http"
-forbid src/expr "graph check probes grade wire store report http"
-forbid src/graph "check probes grade wire store report http"
-forbid src/check "probes grade wire store report http"
-forbid src/probes "grade wire store report http"
-forbid src/grade "wire store report http"
-forbid src/wire "check probes grade store report http"
+forbid include/nabla "modules graph expr check probes grade train wire store report http"
+forbid src/core "modules graph expr check probes grade train wire store report http"
+forbid src/modules "graph expr check probes grade train wire store report http"
+forbid src/expr "graph check probes grade train wire store report http"
+forbid src/graph "check probes grade train wire store report http"
+forbid src/check "probes grade train wire store report http"
+forbid src/probes "grade train wire store report http"
+forbid src/grade "train wire store report http"
+forbid src/train "check probes grade wire store report http"
+forbid src/wire "check probes grade train store report http"
 forbid src/store "check probes grade report http"
 forbid src/report "store http"
 

@@ -158,6 +158,9 @@ struct nb_module {
     int (*infer)(struct nb_infer *s, struct nb_error *e);
     int (*forward)(const struct nb_call *c, struct nb_error *e);
     int (*backward)(const struct nb_call *c, struct nb_error *e);
+    /* What a training step makes of the buffers among c->w, which are written. Called right after forward in train
+     * mode: c->saved and c->work are as that left them. NULL: they stay. */
+    void (*track)(const struct nb_call *c);
     const char *(*warning)(const void *args); /* what a reply should say when it is used like this, or NULL */
     const char *no_backward;                  /* why backward is NULL: the derivative is 0 wherever it exists, ... */
 

@@ -129,6 +129,7 @@ static struct nb_shared *shared_new(json_t *description, struct nb_error *e)
     if (!s)
         return nb_fail_memory(e), NULL;
     s->count = 1;
+    nb_arena_init_graph(&s->arena);
     pthread_mutex_init(&s->lock, NULL);
     s->description = json_incref(description);
     s->text = shortest_text(description);
@@ -143,6 +144,7 @@ static void shared_unref(struct nb_shared *s)
         nb_planned_unref(s->plans[i].planned);
     free(s->plans);
     json_decref(s->description);
+    nb_arena_done(&s->arena);
     free(s->text);
     pthread_mutex_destroy(&s->lock);
     free(s);
@@ -155,7 +157,6 @@ static struct nb_graph *graph_new(struct nb_shared *shared, struct nb_error *e)
         return nb_fail_memory(e), shared_unref(shared), NULL;
     g->count = 1;
     g->shared = shared;
-    nb_arena_init_graph(&g->arena);
     nb_arena_init_graph(&g->values);
     return g;
 }
@@ -170,7 +171,7 @@ void nb_graph_unref(struct nb_graph *g)
 {
     if (!g || __atomic_sub_fetch(&g->count, 1, __ATOMIC_ACQ_REL))
         return;
-    nb_arena_done(&g->arena);
+    nb_attached_unref(g->memory);
     nb_arena_done(&g->values);
     shared_unref(g->shared);
     free(g);
@@ -196,7 +197,7 @@ struct nb_graph *nb_graph_new(json_t *description, const struct nb_tensors *para
         return NULL;
     if (!shared->text)
         nb_fail_memory(e);
-    else if (!nb_net_build(description, NULL, &g->arena, &g->net, e) && !check_given(g, parameters, e) &&
+    else if (!nb_net_build(description, NULL, &shared->arena, &g->net, e) && !check_given(g, parameters, e) &&
              !fill_parameters(g, parameters, NULL, seed, e))
         return g;
     nb_graph_unref(g);
@@ -213,23 +214,67 @@ static int check_all_given(const struct nb_graph *g, const struct nb_tensors *gi
     return 0;
 }
 
+static struct nb_graph *sibling(struct nb_graph *old, struct nb_error *e)
+{
+    __atomic_add_fetch(&old->shared->count, 1, __ATOMIC_RELAXED);
+    struct nb_graph *g = graph_new(old->shared, e);
+    if (g)
+        g->net = old->net;
+    return g;
+}
+
 struct nb_graph *nb_graph_with(struct nb_graph *old, const struct nb_tensors *parameters, bool all, struct nb_error *e)
 {
     if (all && check_all_given(old, parameters, e))
         return NULL;
-    __atomic_add_fetch(&old->shared->count, 1, __ATOMIC_RELAXED);
-    struct nb_graph *g = graph_new(old->shared, e);
+    struct nb_graph *g = sibling(old, e);
     if (!g)
         return NULL;
-    pthread_mutex_lock(&g->shared->lock); /* the description is a tree of counted references */
-    int bad = nb_net_build(g->shared->description, NULL, &g->arena, &g->net, e);
-    pthread_mutex_unlock(&g->shared->lock);
-    if (bad || check_given(g, parameters, e) ||
-        fill_parameters(g, parameters, &old->parameters, (struct nb_seed){0, 0}, e)) {
+    if (check_given(g, parameters, e) || fill_parameters(g, parameters, &old->parameters, (struct nb_seed){0, 0}, e)) {
         nb_graph_unref(g);
         return NULL;
     }
+    g->memory = all ? NULL : nb_attached_ref(old->memory);
     return g;
+}
+
+static int fill_next(struct nb_graph *g, const struct nb_graph *old, const bool *fresh, struct nb_error *e)
+{
+    for (size_t i = 0; i < old->parameters.n; i++) {
+        const struct nb_named *was = &old->parameters.v[i];
+        struct nb_tensor t;
+        if (nb_tensor_new(&g->values, was->t.dtype, &was->t.shape, &t, e) ||
+            nb_tensors_add(&g->values, &g->parameters, was->name, t, e))
+            return -1;
+        if (!fresh[i])
+            memcpy(t.data, was->t.data, (size_t)nb_count(&t.shape) * nb_dtype_size(t.dtype));
+    }
+    g->memory = nb_attached_ref(old->memory);
+    return 0;
+}
+
+struct nb_graph *nb_graph_next(struct nb_graph *old, const bool *fresh, struct nb_error *e)
+{
+    struct nb_graph *g = sibling(old, e);
+    if (g && !fill_next(g, old, fresh, e))
+        return g;
+    nb_graph_unref(g);
+    return NULL;
+}
+
+struct nb_attached *nb_attached_ref(struct nb_attached *x)
+{
+    if (x)
+        __atomic_add_fetch(&x->count, 1, __ATOMIC_RELAXED);
+    return x;
+}
+
+void nb_attached_unref(struct nb_attached *x)
+{
+    if (!x || __atomic_sub_fetch(&x->count, 1, __ATOMIC_ACQ_REL))
+        return;
+    nb_arena_done(&x->arena);
+    free(x);
 }
 
 const char *nb_graph_text(const struct nb_graph *g)
@@ -388,7 +433,8 @@ static int answer(struct nb_graph *g, enum nb_ask ask, const struct nb_run *run,
     struct nb_session s;
     struct nb_fed fed = nb_graph_fed(g, run);
     void **cotangent;
-    if (nb_session_new(&p->plan, g->net.dtype, &fed, a, &s, &r->noise, e) || nb_session_forward(&s, e))
+    if (nb_session_new(&p->plan, g->net.dtype, &fed, a, &s, &r->noise, e) ||
+        (run->track && nb_session_track(&s, run->track, a, e)) || nb_session_forward(&s, e))
         return -1;
     if (ask == NB_ASK_BACKWARD &&
         (nb_graph_cotangents(p, run, s.dtype, a, &cotangent, e) || nb_session_backward(&s, cotangent, e)))

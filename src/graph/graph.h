@@ -46,6 +46,8 @@ struct nb_run {
     const char *loss; /* NULL: the only one */
     bool train;
     struct nb_seed seed; /* of all noise */
+    /* Of a training step: its own copies of the buffers, which forward then changes. NULL: buffers stay as they are. */
+    const struct nb_tensors *track;
     struct {
         size_t n;
         const char **name;

@@ -323,12 +323,42 @@ static void stir(const struct nb_session *s, const struct nb_op *op, const struc
     }
 }
 
+int nb_session_track(struct nb_session *s, const struct nb_tensors *copies, struct nb_arena *a, struct nb_error *e)
+{
+    const struct nb_net *net = &s->plan->net;
+    if (!(s->tracked = nb_zalloc(a, net->values.n + 1, sizeof *s->tracked, e)))
+        return -1;
+    for (size_t i = 0; i < net->learned.n; i++) {
+        const struct nb_learned *l = &net->learned.v[i];
+        const struct nb_tensor *t = l->buffer && l->tie < 0 ? nb_tensors_find(copies, l->name) : NULL;
+        s->tracked[l->value] = t ? t->data : NULL;
+    }
+    return 0;
+}
+
+/* The module's buffers, in the copies; right after its forward, whose scratch is still there. */
+static void track(struct nb_session *s, const struct nb_op *op, struct nb_call *c)
+{
+    struct nb_tensor *w = row(s, 1);
+    for (int i = 0; i < op->nw; i++) {
+        const struct nb_value *v = &s->plan->net.values.v[op->w[i]];
+        bool buffer = v->kind == NB_V_PARAM && s->plan->net.learned.v[v->of].buffer;
+        if (buffer && !s->tracked[op->w[i]])
+            return; /* no copy of it: it stays */
+        if (buffer)
+            w[i].data = s->tracked[op->w[i]];
+    }
+    nb_op_module(op, s->dtype)->track(c);
+}
+
 static int forward_op(struct nb_session *s, const struct nb_op *op, void *saved, struct nb_error *e)
 {
     struct nb_call c = call_of(s, op);
     c.saved = saved;
     if (nb_op_module(op, s->dtype)->forward(&c, e))
         return blame(s, op, e);
+    if (s->tracked && s->train && nb_op_module(op, s->dtype)->track)
+        track(s, op, &c);
     if (s->stir)
         stir(s, op, c.out, op->nout, 0);
     return 0;

@@ -12,6 +12,7 @@ struct nb_session {
     char *base;                /* the plan's memory */
     struct nb_tensor *tensors; /* 6 rows of plan->widest for calls */
     void **held;               /* per operation: what a stop gives while it is held, or NULL */
+    void **tracked;            /* per value: the copy of a buffer that forward changes, or NULL; NULL: none change */
     /* Not 0: every result of an operation with a gradient, forward and backward, is moved by a unit in the last place,
      * up or down as this number says. What the rest makes of that is the rounding to be reckoned with. */
     uint64_t stir;
@@ -30,6 +31,8 @@ struct nb_fed {
 int nb_session_new(const struct nb_plan *plan, enum nb_dtype dtype, const struct nb_fed *fed, struct nb_arena *a,
                    struct nb_session *s, bool *drew, struct nb_error *e);
 int nb_session_forward(struct nb_session *s, struct nb_error *e);
+/* From now on forward changes buffers as training does: these copies of them, by name. */
+int nb_session_track(struct nb_session *s, const struct nb_tensors *copies, struct nb_arena *a, struct nb_error *e);
 /* The cotangent of each seed of the plan, in dtype. */
 int nb_session_backward(struct nb_session *s, void *const *cotangent, struct nb_error *e);
 /* Operations first..last-1 alone, on the numbers that are there. */

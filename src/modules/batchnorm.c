@@ -204,6 +204,22 @@ static int forward(const struct nb_call *call, struct nb_error *e)
     return 0;
 }
 
+/* The running statistics move towards those of the batch; its variance is the unbiased one. */
+static void track(const struct nb_call *call)
+{
+    struct view v = view_of(call);
+    const struct nb_tensor *w = call->w + (v.a->affine ? BUFFERS : 0);
+    if (!v.a->track || v.count < 2)
+        return;
+    nb_real *mean = w[0].data, *variance = w[1].data, *batches = w[2].data;
+    double new = v.a->momentum, old = 1 - new;
+    for (size_t c = 0; c < v.channels; c++) {
+        mean[c] = (nb_real)(old * mean[c] + new *v.s[c]);
+        variance[c] = (nb_real)(old * variance[c] + new *(v.t[c] / (v.count - 1)));
+    }
+    *batches += 1;
+}
+
 /* ---- backward --------------------------------------------------------------------------------------------------- */
 
 /* s = sum g, t = sum g (x - mean) */
@@ -364,7 +380,7 @@ static const struct nb_arg args[] = {
         "training steps change, with the unbiased variance. The sum of dx over a channel is 0, and with g of all "     \
         "ones dx is 0: check with other cotangents. ONNX's momentum 0.9 is 0.1 here.",                                 \
     .args = args, .args_size = sizeof(struct args), .inputs = inputs, .forward = forward, .backward = backward,        \
-    .jacobian = "C"
+    .track = track, .jacobian = "C"
 
 static const struct nb_case cases1[] = {
     {NULL, "5x7", true},
