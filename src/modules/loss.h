@@ -332,22 +332,92 @@ static inline void nb_terms_backward(const struct nb_call *c, const struct nb_te
     }
 }
 
-/* infer, forward and backward of a loss that is nothing but its terms. */
-#define NB_TERMS_LOSS(terms)                                                                                           \
-    static int infer(struct nb_infer *s, struct nb_error *e)                                                           \
+/* infer, forward and backward of a loss that is nothing but its terms; in a file of several their names begin with
+ * name_. */
+#define NB_TERMS_LOSS(terms) NB_TERMS_CALLS(, terms)
+#define NB_TERMS_LOSS_OF(name, terms) NB_TERMS_CALLS(name##_, terms)
+#define NB_TERMS_CALLS(name, terms)                                                                                    \
+    static int name##infer(struct nb_infer *s, struct nb_error *e)                                                     \
     {                                                                                                                  \
         return nb_terms_infer(s, &(terms), e);                                                                         \
     }                                                                                                                  \
-    static int forward(const struct nb_call *c, struct nb_error *e)                                                    \
+    static int name##forward(const struct nb_call *c, struct nb_error *e)                                              \
     {                                                                                                                  \
         return nb_terms_forward(c, &(terms), e);                                                                       \
     }                                                                                                                  \
-    static int backward(const struct nb_call *c, struct nb_error *e)                                                   \
+    static int name##backward(const struct nb_call *c, struct nb_error *e)                                             \
     {                                                                                                                  \
         (void)e;                                                                                                       \
         nb_terms_backward(c, &(terms));                                                                                \
         return 0;                                                                                                      \
     }
+
+/* ---- losses of rows: each gives one number ---------------------------------------------------------------------- */
+
+/* The numbers of all rows by the reduction. */
+static inline void nb_each_row(const struct nb_call *c, size_t rows, size_t batch,
+                               nb_sum (*value)(const struct nb_call *c, size_t row))
+{
+    int64_t reduction = nb_reduction(c->args);
+    nb_real *out = c->out[0].data;
+    nb_sum all = 0;
+    for (size_t r = 0; r < rows; r++) {
+        nb_sum v = value(c, r);
+        if (reduction == NB_EACH)
+            out[r] = (nb_real)v;
+        all += v;
+    }
+    if (reduction != NB_EACH)
+        *out = (nb_real)(all / nb_divisor(reduction, rows, batch));
+}
+
+/* slope writes the gradients of one row, whose number gets g. */
+static inline void nb_each_row_back(const struct nb_call *c, size_t rows, size_t batch,
+                                    void (*slope)(const struct nb_call *c, size_t row, nb_real g))
+{
+    int64_t reduction = nb_reduction(c->args);
+    const nb_real *g = c->gout[0].data;
+    double divisor = nb_divisor(reduction, rows, batch);
+    for (size_t r = 0; r < rows; r++)
+        slope(c, r, reduction == NB_EACH ? g[r] : (nb_real)(*g / divisor));
+}
+
+/* Size of the last dimension: the length of a row. */
+static inline size_t nb_row_length(const struct nb_shape *s)
+{
+    return (size_t)s->dim[s->rank - 1];
+}
+
+/* How many rows there are: the entries of none. */
+static inline size_t nb_row_count(const struct nb_shape *s)
+{
+    size_t n = 1;
+    for (int i = 0; i < s->rank - 1; i++)
+        n *= (size_t)s->dim[i];
+    return n;
+}
+
+/* Of none: the shape without the last dimension; a single number has no row. */
+static inline int nb_row_shape(const struct nb_infer *s, int i, const char *name, struct nb_shape *each,
+                               struct nb_error *e)
+{
+    *each = s->in[i];
+    if (each->rank == 0)
+        return nb_fail(e, NB_E_shape_mismatch, "%s is a single number, wanted are rows", name);
+    each->rank--;
+    return 0;
+}
+
+/* A label for each row. */
+static inline int nb_row_labels(const struct nb_infer *s, int i, const struct nb_shape *each, struct nb_error *e)
+{
+    char want[200], came[200];
+    if (nb_shape_same(each, &s->in[i]) != 0)
+        return 0;
+    return nb_fail(e, NB_E_shape_mismatch, "wanted is one label for each row, %s; target is %s",
+                   nb_shape_text(each, s->symbols, want, sizeof want),
+                   nb_shape_text(&s->in[i], s->symbols, came, sizeof came));
+}
 
 static const struct nb_port nb_pair_ports[] = {{"input", NB_REAL_PORT, 0}, {"target", NB_REAL_PORT, 0}, {0}};
 static const struct nb_port nb_label_ports[] = {{"input", NB_REAL_PORT, 0}, {"target", NB_ANY_PORT, 0}, {0}};
