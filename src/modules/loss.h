@@ -397,6 +397,12 @@ static inline size_t nb_row_count(const struct nb_shape *s)
     return n;
 }
 
+/* How many samples the rows belong to. */
+static inline size_t nb_row_batch(const struct nb_shape *s)
+{
+    return s->rank > 1 ? (size_t)s->dim[0] : 1;
+}
+
 /* Of none: the shape without the last dimension; a single number has no row. */
 static inline int nb_row_shape(const struct nb_infer *s, int i, const char *name, struct nb_shape *each,
                                struct nb_error *e)
