@@ -31,6 +31,7 @@ struct place {
 };
 
 #define X "{'x': ['N']}"
+#define CHANNEL "{'x': [1, 'N']}"
 #define AB "{'a': ['N'], 'b': ['M']}"
 #define ONE "{'op': '%s', 'in': 'x'}"
 #define TWO "{'op': '%s', 'in': ['a', 'b']}"
@@ -87,6 +88,24 @@ static const struct place places[] = {
      false},
     {"PairwiseDistance", AB, "{'op': '%s', 'in': ['a', 'b'], 'p': 1, 'eps': 0.5}", "{'a': [1, 2], 'b': [1.5, 4]}", "a",
      0, "side 0 0/0, side 1 0/0", true},
+    {"MaxPool1d", CHANNEL, WITH("'kernel_size': 3, 'stride': 2"), "{'x': [[1, 3, 2, 3, 3]]}", "x", 4,
+     "tie 0 3/1, tie 0 4/1", false},
+    {"MaxPool2d", "{'x': [1, 2, 'N']}", WITH("'kernel_size': 2"), "{'x': [[[1, 2, 7, 6], [2, 0, 5, 7]]]}", "x", 7,
+     "tie 0 1/0, tie 0 4/0, tie 0 2/1, tie 0 7/1", false},
+    {"MaxPool3d", "{'x': [1, 1, 2, 'N']}", WITH("'kernel_size': [1, 2, 2], 'dilation': [1, 1, 2]"),
+     "{'x': [[[[5, 9, 4], [4, 9, 5]]]]}", "x", 0, "tie 0 0/0, tie 0 5/0", false},
+    {"AdaptiveMaxPool1d", CHANNEL, WITH("'output_size': 2"), "{'x': [[1, 3, 3, 2, 0]]}", "x", 1, "tie 0 1/0, tie 0 2/0",
+     false},
+    {"AdaptiveMaxPool2d", "{'x': [1, 2, 'N']}", WITH("'output_size': [1, 2]"), "{'x': [[[1, 3], [1, 4]]]}", "x", 2,
+     "tie 0 0/0, tie 0 2/0", false},
+    {"AdaptiveMaxPool3d", "{'x': [1, 1, 2, 'N']}", WITH("'output_size': 1"), "{'x': [[[[1, 3], [3, 2]]]]}", "x", 1,
+     "tie 0 1/0, tie 0 2/0", false},
+    {"GlobalMaxPool", "{'x': [1, 2, 'N']}", ONE, "{'x': [[[1, 2, 2], [3, 2, 1]]]}", "x", 2, "tie 0 1/0, tie 0 2/0",
+     false},
+    {"LPPool1d", CHANNEL, WITH("'norm_type': 2, 'kernel_size': 2"), "{'x': [[0, 0, 1, 0]]}", NULL, 0,
+     "corner 0 0/0, corner 0 1/0", false},
+    {"LPPool2d", "{'x': [1, 2, 'N']}", WITH("'norm_type': 2, 'kernel_size': [2, 1]"), "{'x': [[[1, 0], [2, 0]]]}", NULL,
+     0, "corner 0 1/1, corner 0 3/1", false},
     {"L1Loss", AB, TWO, "{'a': [1, 2, 3], 'b': [0, 2, 1]}", "b", 1, "side 0 1/1, side 1 1/1", true},
     {"HingeLoss", AB, TWO, "{'a': [1, 2, -1], 'b': [1, 1, -1]}", "a", 2, "side 0 0/0, side 0 2/2", true},
     {"HingeLoss", AB, "{'op': '%s', 'in': ['a', 'b'], 'p': 2}", "{'a': [1, 2, 3], 'b': [1, 1, -1]}", "a", 0, "", true},
