@@ -150,7 +150,7 @@ MISTAKES(2);
                 "mode the last window sums what there is; PyTorch scales that sum up to a whole window.",              \
         .args = args, .args_size = sizeof(struct nb_pool_args), .inputs = nb_pool_ports, .infer = infer_##dims##d,     \
         .forward = forward, .backward = backward, .branches = branches, .kinks = kinks, .jacobian = "D",               \
-        .cases = cases_##dims##d, .mistakes = mistakes_##dims##d,                                                                \
+        .cases = cases_##dims##d, .mistakes = mistakes_##dims##d,                                                      \
     }
 
 const struct nb_module NB(nb_module_lppool)[] = {ROW(1), ROW(2), {0}};
