@@ -1,6 +1,8 @@
 /* kernel_builds.h - the tests of kernel.c, once for each build: test_kernel.c includes it with REAL, SUM, EPS and
  * K(name) defined. The references are plain loops in long double. */
 void K(nb_gemm)(bool ta, bool tb, size_t m, size_t n, size_t k, const REAL *a, const REAL *b, int beta, REAL *c);
+void K(nb_gemm_apart)(bool ta, bool tb, size_t m, size_t n, size_t k, const REAL *a, size_t lda, const REAL *b,
+                      size_t ldb, int beta, REAL *c, size_t ldc);
 void K(nb_add_row)(size_t rows, size_t n, const REAL *v, REAL *y);
 void K(nb_sum_rows)(size_t rows, size_t n, const REAL *x, REAL *v);
 void K(nb_add)(size_t n, const REAL *x, REAL *y);
@@ -42,6 +44,45 @@ static void K(check_product)(bool ta, bool tb, size_t m, size_t n, size_t k, int
     ck_assert(c[m * n] == 77);
     free(a), free(b), free(c), free(old);
 }
+
+/* Rows of a matrix, so far apart, as a dense one. */
+static REAL *K(dense)(size_t rows, size_t columns, const REAL *x, size_t apart)
+{
+    REAL *to = K(numbers)(rows * columns);
+    for (size_t i = 0; i < rows; i++)
+        memcpy(to + i * columns, x + i * apart, columns * sizeof *x);
+    return to;
+}
+
+/* As the product of the dense ones; what lies between the rows is not touched. */
+static void K(check_apart)(bool ta, bool tb, size_t m, size_t n, size_t k, size_t gap, int beta)
+{
+    size_t rows_a = ta ? k : m, rows_b = tb ? n : k, lda = (ta ? m : k) + gap, ldb = (tb ? k : n) + gap, ldc = n + gap;
+    REAL *a = K(numbers)(rows_a * lda), *b = K(numbers)(rows_b * ldb), *c = K(numbers)(m * ldc);
+    REAL *old = K(dense)(m, ldc, c, ldc), *da = K(dense)(rows_a, lda - gap, a, lda),
+         *db = K(dense)(rows_b, ldb - gap, b, ldb), *want = K(dense)(m, n, c, ldc);
+    K(nb_gemm)(ta, tb, m, n, k, da, db, beta, want);
+    K(nb_gemm_apart)(ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < ldc; j++) {
+            long double _Complex is = j < n ? want[i * n + j] : old[i * ldc + j];
+            ck_assert_msg(cabsl(is - c[i * ldc + j]) <= (j < n ? 8 * (long double)(EPS) * (long double)(k + 1) : 0),
+                          "m %zu n %zu k %zu gap %zu: c[%zu,%zu]", m, n, k, gap, i, j);
+        }
+    free(a), free(b), free(c), free(old), free(da), free(db), free(want);
+}
+
+BUILD_TEST(K(products_apart))
+{
+    static const size_t sizes[] = {1, 7, 33};
+    for (int i = 0; i < 27; i++)
+        for (int flags = 0; flags < 16; flags++)
+            K(check_apart)
+            (flags & 1, flags & 2, sizes[i % 3], sizes[i / 3 % 3], sizes[i / 9], flags & 8 ? 5 : 0, flags >> 2 & 1);
+    K(check_apart)(false, false, 3, 4, 0, 2, 0);
+    K(check_apart)(false, false, 3, 4, 0, 2, 1);
+}
+END_TEST
 
 BUILD_TEST(K(products))
 {
@@ -192,6 +233,7 @@ static TCase *K(builds_case)(void)
     TCase *t = tcase_create("build");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, K(products));
+    tcase_add_test(t, K(products_apart));
     tcase_add_test(t, K(empty_products));
     tcase_add_test(t, K(nan_spreads));
     tcase_add_test(t, K(sums));

@@ -81,7 +81,8 @@ static void check_arg(const struct nb_module *m, const struct nb_arg *a)
         ck_assert_msg(a->offset >= b->offset + arg_size(b->type) || b->offset >= a->offset + arg_size(a->type),
                       "%s: arguments %s and %s overlap", m->type, a->name, b->name);
     }
-    ck_assert_msg((a->type == NB_ARG_CHOICE) == (a->choices != NULL), "%s: choices of %s", m->type, a->name);
+    ck_assert_msg(a->type == NB_ARG_INTS || (a->type == NB_ARG_CHOICE) == (a->choices != NULL), "%s: choices of %s",
+                  m->type, a->name);
     bool number = a->type == NB_ARG_REAL || a->type == NB_ARG_INT;
     if (number && !(a->flags & (NB_REQUIRED | NB_INFERRED)) && (a->min != 0 || a->max != 0))
         ck_assert_msg(a->def >= a->min && a->def <= a->max, "%s: the default of %s is out of bounds", m->type, a->name);

@@ -14,6 +14,9 @@ static inline double nb_number(const struct nb_tensor *t, size_t i)
  * beta is 0 or 1. m, n, k may be 0. One row or one column goes to gemv, small products to a plain loop. */
 void NB(nb_gemm)(bool ta, bool tb, size_t m, size_t n, size_t k, const nb_real *a, const nb_real *b, int beta,
                  nb_real *c);
+/* The same where the rows, as they are stored, lie lda, ldb and ldc entries apart. */
+void NB(nb_gemm_apart)(bool ta, bool tb, size_t m, size_t n, size_t k, const nb_real *a, size_t lda, const nb_real *b,
+                       size_t ldb, int beta, nb_real *c, size_t ldc);
 
 /* y[rows,n] += v[n] in every row; v[n] = sum of the rows of x[rows,n] (sums in double). */
 void NB(nb_add_row)(size_t rows, size_t n, const nb_real *v, nb_real *y);

@@ -15,7 +15,7 @@ enum nb_arg_type {
     NB_ARG_INT,     /* int64_t */
     NB_ARG_BOOL,    /* int64_t 0 or 1 */
     NB_ARG_CHOICE,  /* int64_t, index into .choices */
-    NB_ARG_INTS,    /* struct nb_ints: one whole number or a list */
+    NB_ARG_INTS,    /* struct nb_ints: one whole number or a list; word i of .choices: the one number -1 - i */
     NB_ARG_SHAPE,   /* struct nb_ints: a list of dimensions, symbols allowed (NB_SYM, NB_ANY) */
     NB_ARG_REALS,   /* struct nb_reals */
     NB_ARG_STRINGS, /* struct nb_strings */

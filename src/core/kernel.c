@@ -151,6 +151,21 @@ void NB(nb_gemm)(bool ta, bool tb, size_t m, size_t n, size_t k, const nb_real *
     }
 }
 
+void NB(nb_gemm_apart)(bool ta, bool tb, size_t m, size_t n, size_t k, const nb_real *a, size_t lda, const nb_real *b,
+                       size_t ldb, int beta, nb_real *c, size_t ldc)
+{
+    const nb_real one = 1, old = beta;
+    if (lda == (ta ? m : k) && ldb == (tb ? k : n) && ldc == n) {
+        NB(nb_gemm)(ta, tb, m, n, k, a, b, beta, c);
+        return;
+    }
+    for (size_t i = 0; k == 0 && !beta && i < m; i++)
+        clear(n, c + i * ldc);
+    if (m > 0 && n > 0 && k > 0)
+        GEMM(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+             SCALAR(one), a, (int)lda, b, (int)ldb, SCALAR(old), c, (int)ldc);
+}
+
 /* ---- sums ------------------------------------------------------------------------------------------------------- */
 
 NB_SIMD void NB(nb_add)(size_t n, const nb_real *x, nb_real *y)

@@ -99,6 +99,30 @@ static int read_choice(const struct nb_arg *arg, json_t *j, int64_t *v, struct n
     return nb_fail(e, NB_E_bad_argument, "%s is one of %s; %s came", arg->name, all, s ? s : nb_json_kind(j));
 }
 
+/* A word that may stand for the numbers. */
+static bool read_word(const struct nb_arg *arg, json_t *j, int64_t *v)
+{
+    for (int i = 0; json_is_string(j) && arg->choices && arg->choices[i]; i++)
+        if (!strcmp(json_string_value(j), arg->choices[i])) {
+            *v = -1 - i;
+            return true;
+        }
+    return false;
+}
+
+/* Neither a number nor one of the words there are. */
+static int no_word(const struct nb_arg *arg, json_t *j, struct nb_error *e)
+{
+    char all[200] = "";
+    for (int i = 0; arg->choices && arg->choices[i]; i++)
+        nb_add_name(all, sizeof all, arg->choices[i]);
+    if (!arg->choices || !json_is_string(j))
+        return -1;
+    *e = (struct nb_error){0};
+    return nb_fail(e, NB_E_bad_argument, "%s is a whole number, a list of them, or one of %s; %.60s came", arg->name,
+                   all, json_string_value(j));
+}
+
 static int read_ints(struct reader *r, const struct nb_arg *arg, json_t *j, struct nb_ints *l, struct nb_error *e)
 {
     bool symbols = arg->type == NB_ARG_SHAPE;
@@ -108,10 +132,12 @@ static int read_ints(struct reader *r, const struct nb_arg *arg, json_t *j, stru
     if (!v)
         return -1;
     l->v = v;
+    if (read_word(arg, j, v))
+        return 0;
     for (size_t i = 0; i < l->n; i++) {
         json_t *item = l->single ? j : json_array_get(j, i);
         if (read_whole(r, arg->name, item, symbols, &v[i], e))
-            return l->single ? -1 : nb_at_index(e, i);
+            return l->single ? no_word(arg, j, e) : nb_at_index(e, i);
         if (NB_IS_KNOWN(v[i]) && !in_bounds(arg, (double)v[i]))
             return out_of_bounds(arg, (double)v[i], e), l->single ? -1 : nb_at_index(e, i);
     }

@@ -80,7 +80,7 @@ static json_t *argument_json(const struct nb_arg *a)
     put_text(o, "type", type_name(a->type));
     put(o, "default", default_of(a));
     put_bounds(o, a);
-    if (a->type == NB_ARG_CHOICE)
+    if (a->choices)
         put(o, "choices", texts(a->choices));
     put(o, "required", json_boolean(a->flags & NB_REQUIRED));
     if (a->flags & NB_INFERRED)
