@@ -78,7 +78,7 @@ BUILD_TEST(K(products_apart))
     for (int i = 0; i < 27; i++)
         for (int flags = 0; flags < 16; flags++)
             K(check_apart)
-            (flags & 1, flags & 2, sizes[i % 3], sizes[i / 3 % 3], sizes[i / 9], flags & 8 ? 5 : 0, flags >> 2 & 1);
+    (flags & 1, flags & 2, sizes[i % 3], sizes[i / 3 % 3], sizes[i / 9], flags & 8 ? 5 : 0, flags >> 2 & 1);
     K(check_apart)(false, false, 3, 4, 0, 2, 0);
     K(check_apart)(false, false, 3, 4, 0, 2, 1);
 }
