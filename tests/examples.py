@@ -206,10 +206,11 @@ class Operation:
         """Yields what is wrong with the reply to one exchange."""
         target, headers = self.target(name)
         headers["Accept"] = kind if kind and "problem" not in kind else "*/*"
-        media, example = self.body.get("application/json"), None
-        if media:
-            example = media["examples"][name]["value"]
-            yield from (f"the body is {breach}" for breach in self.api.breaches(media["schema"], example))
+        example = None
+        for type_, media in self.body.items():
+            if name in media.get("examples", {}):
+                example, headers["Content-Type"] = media["examples"][name]["value"], type_
+                yield from (f"the body is {breach}" for breach in self.api.breaches(media["schema"], example))
         reply = d.ask(self.method, target, example, {**headers, **self.api.key})
         if reply.status in (201, 202):
             self.api.headers = reply.headers

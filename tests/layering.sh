@@ -36,7 +36,7 @@ only microhttpd 'http|main'
 only sqlite3 store
 only nettle store
 only zip 'wire/zip\.c'
-only zlib 'wire/zip\.c'
+only zlib 'wire/(zip|gzip)\.c'
 only cblas 'core/(kernel|blas)\.c'
 only openblas 'core/(kernel|blas)\.c'
 

@@ -32,6 +32,7 @@ static void put_links(struct nb_writer *w)
     static const char *const links[][2] = {{"self", "/v1"},
                                            {"modules", "/v1/modules"},
                                            {"graphs", "/v1/graphs"},
+                                           {"datasets", "/v1/datasets"},
                                            {"forward", "/v1/forward"},
                                            {"backward", "/v1/backward"},
                                            {"loss", "/v1/loss"},

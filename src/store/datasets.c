@@ -15,6 +15,22 @@
 
 /* ---- judging what comes ------------------------------------------------------------------------------------------ */
 
+/* Of 1 to 255 bytes, without control characters, and each once. */
+static int judge_column_name(const struct nb_tensors *l, size_t i, struct nb_error *e)
+{
+    const char *name = l->v[i].name;
+    size_t n = strlen(name);
+    if (!n || (int64_t)n > nb_limits.name)
+        return nb_fail(e, NB_E_bad_name, "names of columns have 1 to %" PRId64 " bytes, not %zu", nb_limits.name, n);
+    for (size_t k = 0; k < n; k++)
+        if ((unsigned char)name[k] < 0x20 || name[k] == 0x7f)
+            return nb_fail(e, NB_E_bad_name, "names of columns have no control characters");
+    for (size_t k = 0; k < i; k++)
+        if (!strcmp(l->v[k].name, name))
+            return nb_fail(e, NB_E_name_clash, "two columns have this name");
+    return 0;
+}
+
 static int measure(const struct nb_tensors *l, struct nb_arena *a, struct nb_dataset *d, struct nb_error *e)
 {
     d->n = l->n;
@@ -27,7 +43,7 @@ static int measure(const struct nb_tensors *l, struct nb_arena *a, struct nb_dat
             nb_fail(e, NB_E_shape_mismatch, "%" PRId64 " rows, but %.80s has %" PRId64 ": columns are of equal length",
                     s->dim[0], l->v[0].name, d->rows);
         d->rows = i ? d->rows : s->dim[0];
-        if (e->code || nb_column_measure(&l->v[i], a, &d->columns[i], e))
+        if (e->code || judge_column_name(l, i, e) || nb_column_measure(&l->v[i], a, &d->columns[i], e))
             return nb_at(e, l->v[i].name);
     }
     return d->columns ? 0 : -1;

@@ -28,8 +28,8 @@ struct nb_dataset {
 };
 
 /* New, or (replace) in the place of the one there. Errors: bad_name; dataset_exists; limit (datasets); at /COLUMN
- * missing_key (no column), shape_mismatch (another number of rows), bad_dtype, bad_number (NaN, infinity). The columns
- * of *info lie in the arena, as in all that follows. */
+ * bad_name, name_clash, missing_key (no column), shape_mismatch (another number of rows), bad_dtype, bad_number (NaN,
+ * infinity). The columns of *info lie in the arena, as in all that follows. */
 int nb_dataset_put(struct nb_store *s, const char *name, const struct nb_tensors *columns, bool replace,
                    struct nb_arena *a, struct nb_dataset *info, bool *created, struct nb_error *e);
 /* unknown_dataset. */
