@@ -55,6 +55,7 @@ struct nb_init {
     double a, b;  /* constant c; uniform low, high; normal mean, std; xavier, orthogonal gain; kaiming a */
     bool fan_out; /* kaiming's mode */
     double gain;  /* kaiming's gain for its nonlinearity */
+    int64_t zero; /* 1 + the row that starts as zeros all the same; 0: there is none */
 };
 /* Fills an F32 or F64 tensor; drawn in double, then rounded. */
 int nb_init_fill(const struct nb_init *init, struct nb_stream s, struct nb_tensor *t, struct nb_arena *a,

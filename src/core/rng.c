@@ -289,8 +289,8 @@ static int fill_orthogonal(struct nb_tensor *t, size_t n, struct nb_stream s, do
     return 0;
 }
 
-int nb_init_fill(const struct nb_init *init, struct nb_stream s, struct nb_tensor *t, struct nb_arena *a,
-                 struct nb_error *e)
+static int fill(const struct nb_init *init, struct nb_stream s, struct nb_tensor *t, struct nb_arena *a,
+                struct nb_error *e)
 {
     size_t n = (size_t)nb_count(&t->shape);
     double std;
@@ -324,4 +324,15 @@ int nb_init_fill(const struct nb_init *init, struct nb_stream s, struct nb_tenso
     default:
         return nb_fail(e, NB_E_internal, "a learned tensor has no initialiser");
     }
+}
+
+int nb_init_fill(const struct nb_init *init, struct nb_stream s, struct nb_tensor *t, struct nb_arena *a,
+                 struct nb_error *e)
+{
+    if (fill(init, s, t, a, e))
+        return -1;
+    size_t row = init->zero && t->shape.rank ? (size_t)nb_count(&t->shape) / (size_t)t->shape.dim[0] : 0;
+    for (size_t i = 0; i < row; i++)
+        put(t, (size_t)(init->zero - 1) * row + i, 0);
+    return 0;
 }

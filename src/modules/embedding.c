@@ -23,7 +23,7 @@ static int infer(struct nb_infer *s, struct nb_error *e)
         a->padding += a->num;
     s->out[0] = s->in[0];
     s->out[0].dim[s->out[0].rank++] = a->width;
-    struct nb_init init = {.kind = NB_INIT_NORMAL, .a = 0, .b = 1};
+    struct nb_init init = {.kind = NB_INIT_NORMAL, .b = 1, .zero = a->padding == NB_NONE ? 0 : a->padding + 1};
     s->w[s->nw++] = (struct nb_weight){.name = "weight", .shape = nb_shape_of(2, a->num, a->width), .init = init};
     return 0;
 }
@@ -65,6 +65,14 @@ static int64_t classes(const void *args, const struct nb_shape *first)
     return ((const struct args *)args)->num;
 }
 
+static const char *warning(const void *args)
+{
+    return ((const struct args *)args)->padding == NB_NONE ? NULL
+                                                           : "the padding row gets the gradient 0, as in PyTorch, also "
+                                                             "where the result depends on it: that is not its "
+                                                             "derivative";
+}
+
 static const struct nb_port ports[] = {{"input", NB_ANY_PORT, 0}, {0}};
 
 static const struct nb_arg args[] = {
@@ -89,7 +97,7 @@ static const struct nb_known embedding_mistakes[] = {
      .hint = "Only the rows that were taken get a gradient."},
     {.code = "embedding_counted",
      .of = "weight",
-     .formula = "d/max(sum(reshape(one_hot(x, 7), [-1, 7]), 0, keepdim=0), 1)",
+     .formula = "d/max(unsqueeze(sum(reshape(one_hot(x, num_embeddings), [-1, num_embeddings]), 0), 1), 1)",
      .hint = "A row that was taken twice gets both gradients, not their mean."},
     {0},
 };
@@ -102,15 +110,15 @@ const struct nb_module NB(nb_module_embedding)[] = {
         .summary = "Rows of a learned table by their numbers.",
         .formula = "y_i = W_{x_i}",
         .derivative = "\\bar W_v = \\sum_{i:\\, x_i = v} g_i,\\quad \\bar W_{\\text{padding}} = 0",
-        .note =
-            "weight is [num_embeddings, embedding_dim] and starts normal(0, 1); the padding row, if there is one, "
-            "gets the gradient 0. It starts like the others, not at 0 as in PyTorch: give it a value if it is to be 0.",
+        .note = "weight is [num_embeddings, embedding_dim] and starts normal(0, 1); the padding row, if there is one, "
+                "starts as zeros and gets the gradient 0.",
         .args = args,
         .args_size = sizeof(struct args),
         .inputs = ports,
         .infer = infer,
         .forward = forward,
         .backward = backward,
+        .warning = warning,
         .jacobian = "W",
         .cases = cases,
         .classes = classes,
