@@ -94,6 +94,8 @@ struct nb_infer {
     size_t work;           /* nb_reals of scratch for forward and for backward (c->work) */
 };
 
+struct nb_inside; /* what is to be done to operations inside of one; scans alone look at it */
+
 /* One evaluation. All tensors have NB_DTYPE, integer ports NB_I64, and known shapes. */
 struct nb_call {
     const void *args;
@@ -106,6 +108,7 @@ struct nb_call {
     const struct nb_tensor *gin;  /* backward writes (does not add) those whose data is not NULL */
     const struct nb_tensor *gw;   /* the same for learned tensors */
     void *saved, *work;
+    const struct nb_inside *inside; /* or NULL */
 };
 
 /* A case for the module's own tests.

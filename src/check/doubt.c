@@ -165,7 +165,7 @@ static bool by_entries(const struct look *l, const struct nb_op *op)
 {
     const struct nb_module *m = nb_op_module(op, NB_F64);
     const struct nb_value *v = l->plan->net.values.v;
-    if (!m->branches || !m->backward || m->lo > 0 || op->nin < 1 || op->nin > 3 || op->nw > 1)
+    if (op->scan || !m->branches || !m->backward || m->lo > 0 || op->nin < 1 || op->nin > 3 || op->nw > 1)
         return false;
     for (int i = 0; i < op->nin; i++)
         if (op->in[i] < 0)

@@ -191,7 +191,7 @@ static double greatest(const struct nb_session *s)
         const struct nb_op *op = &s->plan->net.ops.v[s->plan->step[k]];
         for (int i = 0; i < op->nout; i++) {
             const double *y = s->data[op->out[i]];
-            for (size_t j = 0; j < entries(s, op->out[i]) && !s->plan->net.values.v[op->out[i]].integer; j++)
+            for (size_t j = 0; y && j < entries(s, op->out[i]) && !s->plan->net.values.v[op->out[i]].integer; j++)
                 most = isfinite(y[j]) ? fmax(most, fabs(y[j])) : most;
         }
     }

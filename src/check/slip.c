@@ -4,7 +4,7 @@
 
 static size_t entries(const struct nb_tensor *t)
 {
-    return (size_t)nb_count(&t->shape);
+    return t->data ? (size_t)nb_count(&t->shape) : 0;
 }
 
 static int right(const struct nb_op *op, const struct nb_call *c, struct nb_error *e)
@@ -26,6 +26,8 @@ static struct nb_call with_copies(struct nb_slip *s, const struct nb_call *c)
     double *to = s->room;
     for (int i = 0; i < c->nout; i++) {
         s->gout[i] = c->gout[i];
+        if (!c->gout[i].data) /* a scan's, that nobody uses */
+            continue;
         s->gout[i].data = memcpy(to, c->gout[i].data, entries(&c->gout[i]) * sizeof *to);
         to += entries(&c->gout[i]);
     }
@@ -74,7 +76,7 @@ static int leave_out_last(struct nb_slip *s, const struct nb_op *op, const struc
 {
     struct nb_call d = with_copies(s, c);
     for (int i = 0; i < c->nout; i++)
-        if (begins_with_batch(s, op->out[i])) {
+        if (begins_with_batch(s, op->out[i]) && s->gout[i].data) {
             size_t n = entries(&s->gout[i]), row = n / (size_t)s->batch;
             memset((double *)s->gout[i].data + n - row, 0, row * sizeof(double));
         }

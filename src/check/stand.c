@@ -42,7 +42,7 @@ static int outputs(const struct nb_stand *s, enum nb_dtype build, struct nb_tens
     for (int i = 0; i < s->op->nout; i++) {
         t[i] = nb_session_value(s->at, s->op->out[i]);
         t[i].dtype = t[i].dtype == NB_I64 ? NB_I64 : build;
-        if (!(t[i].data = nb_alloc(a, entries(s->at, s->op->out[i]), nb_dtype_size(t[i].dtype), e)))
+        if (t[i].data && !(t[i].data = nb_alloc(a, entries(s->at, s->op->out[i]), nb_dtype_size(t[i].dtype), e)))
             return -1;
     }
     return 0;
@@ -63,6 +63,7 @@ static int new_try(const struct nb_stand *s, enum nb_dtype build, const struct n
         return -1;
     memcpy(t->rows, shared, ports * sizeof *t->rows);
     t->call.w = t->rows + op->nin;
+    t->call.inside = &t->inside;
     t->call.out = t->rows + ports;
     t->rows[s->port].data = t->x;
     return outputs(s, build, t->rows + ports, a, e);
@@ -102,6 +103,21 @@ static int new_base(struct nb_stand *s, struct nb_arena *a, struct nb_error *e)
     return 0;
 }
 
+/* Held is what the stops of a scan gave at the point, at the beginning of what it saved there. */
+static int hold(const struct nb_stand *s, enum nb_dtype build, struct nb_try *t, struct nb_arena *a, struct nb_error *e)
+{
+    size_t n = s->op->held;
+    void *held = n ? nb_alloc(a, n, nb_dtype_size(build), e) : NULL;
+    if (!n)
+        return 0;
+    if (!held)
+        return -1;
+    nb_convert(build, held, NB_F64, nb_held_numbers(s->at, (int)(s->op - s->at->plan->net.ops.v)), n);
+    for (int i = 0; i < s->slots; i++)
+        t[i].inside.held = held;
+    return 0;
+}
+
 static int new_tries(struct nb_stand *s, enum nb_dtype build, struct nb_try **t, struct nb_arena *a, struct nb_error *e)
 {
     struct nb_tensor *shared = nb_small(a, (size_t)(s->op->nin + s->op->nw) + 1, sizeof *shared, e);
@@ -114,7 +130,7 @@ static int new_tries(struct nb_stand *s, enum nb_dtype build, struct nb_try **t,
     *t = new;
     for (int i = 0; i < s->slots; i++)
         nb_stand_reset(s, i);
-    return 0;
+    return hold(s, build, new, a, e);
 }
 
 int nb_stand_new(const struct nb_session *at, const struct nb_op *op, int port, int nout, const int *out, int slots,
@@ -144,7 +160,7 @@ static void stir_outputs(struct nb_stand *s, uint64_t stir)
 {
     const struct nb_call *c = &s->d[0].call;
     for (int i = 0; i < c->nout; i++)
-        if (c->out[i].dtype == NB_F64)
+        if (c->out[i].dtype == NB_F64 && c->out[i].data)
             nb_stir((struct nb_stream){stir, (uint64_t)i}, 0, (size_t)nb_count(&c->out[i].shape), c->out[i].data,
                     c->out[i].data);
 }

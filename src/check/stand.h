@@ -4,7 +4,7 @@
  * that is changed and for what comes out, so slots may be used by several threads at once. */
 #ifndef NABLA_STAND_H
 #define NABLA_STAND_H
-#include "graph/session.h"
+#include "graph/scan.h"
 #include <complex.h>
 #ifndef CMPLX /* clang 14 with glibc */
 #define CMPLX(x, y) __builtin_complex((double)(x), (double)(y))
@@ -14,8 +14,9 @@
 
 struct nb_try { /* one slot, one build */
     struct nb_call call;
-    struct nb_tensor *rows; /* inputs, learned tensors, outputs */
-    void *x;                /* the changed operand */
+    struct nb_inside inside; /* what stops inside give is held as it is at the point */
+    struct nb_tensor *rows;  /* inputs, learned tensors, outputs */
+    void *x;                 /* the changed operand */
 };
 
 struct nb_stand {

@@ -249,7 +249,9 @@ static void **new_cotangents(const struct nb_operand *p, struct nb_error *e)
     const struct nb_stand *s = &p->stand;
     void **to = nb_small(p->arena, (size_t)s->op->nout + 1, sizeof *to, e);
     for (int o = 0; o < s->op->nout && to; o++)
-        if (!(to[o] = nb_zalloc(p->arena, (size_t)nb_count(&s->d[0].call.out[o].shape), sizeof(double), e)))
+        if (to[o] = NULL,
+            s->d[0].call.out[o].data &&
+                !(to[o] = nb_zalloc(p->arena, (size_t)nb_count(&s->d[0].call.out[o].shape), sizeof(double), e)))
             return NULL;
     return to;
 }
@@ -272,6 +274,8 @@ static void stir_cotangents(const struct comparison *x, uint64_t round, void **t
     const struct nb_stand *s = &x->p->stand;
     for (int o = 0; o < s->op->nout; o++) {
         size_t n = (size_t)nb_count(&s->d[0].call.out[o].shape);
+        if (!to[o])
+            continue;
         memcpy(to[o], x->cotangent[o], n * sizeof(double));
         nb_stir((struct nb_stream){round, (uint64_t)o << 32}, 0, n, to[o], to[o]);
     }

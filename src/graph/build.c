@@ -1,6 +1,7 @@
 /* build - the text unfolds into values and operations, in dependency order. */
 #include "graph/build.h"
 #include "graph/language.h"
+#include "graph/scan.h"
 #include "graph/value.h"
 #include "nabla/limits.h"
 #include <math.h>
@@ -10,6 +11,8 @@
 
 const struct nb_module *nb_op_module(const struct nb_op *op, enum nb_dtype build)
 {
+    if (op->scan)
+        return &op->scan->row;
     return nb_module_at(build, op->module);
 }
 
@@ -36,12 +39,12 @@ int nb_item_add_port(struct nb_builder *b, struct nb_item *item, const char *por
     return 0;
 }
 
-static int add_probe(struct nb_builder *b, const char *name, int value, struct nb_error *e)
+int nb_add_probe(struct nb_builder *b, const char *name, int value, struct nb_error *e)
 {
     struct nb_net *net = b->net;
     if (nb_grow(b->arena, &net->probes.v, net->probes.n, &net->probes.cap, sizeof *net->probes.v, e))
         return -1;
-    net->probes.v[net->probes.n] = (struct nb_probe){name, value};
+    net->probes.v[net->probes.n] = (struct nb_probe){name, value, false};
     if (json_object_set_new(b->probe_index, name, json_integer((json_int_t)net->probes.n)))
         return nb_fail_memory(e);
     net->probes.n++;
@@ -51,11 +54,11 @@ static int add_probe(struct nb_builder *b, const char *name, int value, struct n
 /* "enc/g4" alone if there is one port, and "enc/g4.i" for each. */
 static int add_probes(struct nb_builder *b, const struct nb_item *item, const char *probe, struct nb_error *e)
 {
-    if (item->n == 1 && add_probe(b, probe, item->value[0], e))
+    if (item->n == 1 && nb_add_probe(b, probe, item->value[0], e))
         return -1;
     for (int i = 0; i < item->n; i++) {
         const char *name = nb_sprintf(b->arena, e, "%s.%s", probe, item->port[i]);
-        if (!name || add_probe(b, name, item->value[i], e))
+        if (!name || nb_add_probe(b, name, item->value[i], e))
             return -1;
     }
     return 0;
@@ -63,7 +66,7 @@ static int add_probes(struct nb_builder *b, const struct nb_item *item, const ch
 
 /* ---- one operation --------------------------------------------------------------------------------------------- */
 
-static struct nb_op *new_op(struct nb_builder *b, int *index, struct nb_error *e)
+struct nb_op *nb_new_op(struct nb_builder *b, int *index, struct nb_error *e)
 {
     struct nb_net *net = b->net;
     if (net->ops.n + net->gops.n >= (size_t)nb_limits.nodes)
@@ -219,7 +222,7 @@ int nb_add_op(struct nb_scope *s, int module, void *args, int nin, const int *gi
         *out = nb_small(b->arena, (size_t)f.nout + 1, sizeof *out, e);
     if (!w || !out || open_noise(b, m, &f, probe, in, e) || add_weights(s, m, args, &f, path, w, e))
         return -1;
-    struct nb_op *op = new_op(b, &index, e);
+    struct nb_op *op = nb_new_op(b, &index, e);
     if (!op)
         return -1;
     op->module = module, op->args = args, op->node = probe, op->place = place;
@@ -243,17 +246,9 @@ int nb_add_simple(struct nb_scope *s, const char *type, json_t *json, int nin, c
     return nb_add_op(s, module, args, nin, in, s->path, node, place, NULL, e);
 }
 
-/* ---- a node or an item of a chain: what is used, with which arguments and inputs ------------------------------- */
+/* ---- a node, an item of a chain, the step of a scan: what is used, with which arguments and inputs --------------- */
 
-struct use {
-    const char *type;
-    json_t *args; /* object, list, value, NULL; for a node with op the node itself */
-    json_t *node; /* a node with op, or NULL in a chain */
-    const char *path, *probe, *place, *share_path;
-    int previous; /* value of the item before, in a chain */
-};
-
-static int build_definition(struct nb_scope *s, const struct use *u, json_t *def, struct nb_item *made,
+static int build_definition(struct nb_scope *s, const struct nb_use *u, json_t *def, struct nb_item *made,
                             struct nb_error *e);
 
 static const struct nb_module *builtin(const char *type, int *index)
@@ -343,11 +338,13 @@ static int inputs_in_order(struct nb_scope *s, json_t *in, int n, int *value, st
 }
 
 /* The inputs of a use with n ports, `needed` of which must come; *value has max(n, given) places. */
-static int read_inputs(struct nb_scope *s, const struct use *u, int n, int needed, bool many, const char *const *ports,
-                       int **value, int *nin, struct nb_error *e)
+static int read_inputs(struct nb_scope *s, const struct nb_use *u, int n, int needed, bool many,
+                       const char *const *ports, int **value, int *nin, struct nb_error *e)
 {
     json_t *in = json_object_get(u->node, "in");
     bool named = json_is_object(in) && !nb_is_wrapper(in);
+    if (u->step)
+        return nb_step_inputs(s, u, n, ports, value, nin, e);
     int came = !u->node ? 1 : !in ? 0 : json_is_array(in) ? (int)json_array_size(in) : named ? -1 : 1;
     *nin = many && came > n ? came : n;
     if (!(*value = nb_small(s->b->arena, (size_t)*nin + 1, sizeof **value, e)))
@@ -363,7 +360,7 @@ static int read_inputs(struct nb_scope *s, const struct use *u, int n, int neede
     return bad ? nb_at(e, "in") : 0;
 }
 
-static int builtin_inputs(struct nb_scope *s, const struct use *u, const struct nb_module *m, int **value, int *nin,
+static int builtin_inputs(struct nb_scope *s, const struct nb_use *u, const struct nb_module *m, int **value, int *nin,
                           struct nb_error *e)
 {
     int needed, n = count_ports(m, &needed);
@@ -379,7 +376,7 @@ static int builtin_inputs(struct nb_scope *s, const struct use *u, const struct 
                    : 0;
     if (read_inputs(s, u, n, needed, variadic(m, n), ports, value, nin, e))
         return -1;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n && !u->step; i++)
         if ((*value)[i] < 0 && !(m->inputs[i].flags & (NB_OPTIONAL | NB_NOISE)))
             return nb_fail(e, NB_E_input_count, "%s needs the input %s", m->type, ports[i]),
                    json_object_get(u->node, "in") ? nb_at(e, "in") : -1;
@@ -400,7 +397,27 @@ static int select_later(struct nb_scope *s, const struct nb_module *m, const voi
     return 0;
 }
 
-static int build_builtin(struct nb_scope *s, const struct use *u, struct nb_item *made, struct nb_error *e)
+/* A carry of a built-in cell has the shape in which it comes out when nothing goes in. */
+static int builtin_carries(struct nb_scope *s, const struct nb_use *u, int module, const void *args, int nin, int *in,
+                           struct nb_error *e)
+{
+    const struct nb_module *m = nb_module_at(NB_F64, module);
+    struct nb_infer f;
+    void *copy = nb_zalloc(s->b->arena, 1, m->args_size + 1, e);
+    if (!copy)
+        return -1;
+    memcpy(copy, args, m->args_size);
+    if (infer(s, m, copy, nin, in, &f, e))
+        return -1;
+    for (int i = 0; i < nin; i++)
+        for (int o = 0; o < f.nout && in[i] < 0; o++)
+            if (!strcmp(output_name(m, args, o), m->inputs[i].name) &&
+                (in[i] = nb_step_carry(s, u, m->inputs[i].name, &f.out[o], e)) < -1)
+                return -1;
+    return 0;
+}
+
+static int build_builtin(struct nb_scope *s, const struct nb_use *u, struct nb_item *made, struct nb_error *e)
 {
     int module, nin, *in;
     const struct nb_module *m = builtin(u->type, &module);
@@ -408,7 +425,7 @@ static int build_builtin(struct nb_scope *s, const struct use *u, struct nb_item
     struct nb_const_scope constants = {s, nb_scope_dim, nb_scope_real};
     const char *path = u->share_path ? u->share_path : u->path;
     if (nb_args_read(m, u->args, u->node != NULL, &constants, s->b->arena, &args, e) ||
-        builtin_inputs(s, u, m, &in, &nin, e))
+        builtin_inputs(s, u, m, &in, &nin, e) || (u->step && builtin_carries(s, u, module, args, nin, in, e)))
         return -1;
     if (nb_add_op(s, module, args, nin, in, path, u->probe, u->place, made, e) < 0) {
         bool of_inputs = !e->pointer[0] && e->code != NB_E_share_mismatch && json_object_get(u->node, "in");
@@ -417,7 +434,7 @@ static int build_builtin(struct nb_scope *s, const struct use *u, struct nb_item
     return m->selects ? select_later(s, m, args, u->place, e) : 0;
 }
 
-static int build_use(struct nb_scope *s, const struct use *u, struct nb_item *made, struct nb_error *e)
+int nb_build_use(struct nb_scope *s, const struct nb_use *u, struct nb_item *made, struct nb_error *e)
 {
     json_t *def = json_object_get(s->b->modules, u->type);
     return def ? build_definition(s, u, def, made, e) : build_builtin(s, u, made, e);
@@ -436,7 +453,7 @@ static int build_item(struct nb_scope *s, json_t *item, const char *path, const 
                       size_t i, int previous, struct nb_error *e)
 {
     struct nb_arena *a = s->b->arena;
-    struct use u = {.previous = previous};
+    struct nb_use u = {.previous = previous};
     struct nb_item made = {.name = "item"};
     u.type = nb_item_type(item, &u.args, e);
     u.path = nb_sprintf(a, e, "%s%zu.", path, i);
@@ -444,7 +461,7 @@ static int build_item(struct nb_scope *s, json_t *item, const char *path, const 
     u.place = nb_sprintf(a, e, "%s/%zu", place, i);
     if (!u.type || !u.path || !u.probe || !u.place)
         return -1;
-    if (build_use(s, &u, &made, e)) {
+    if (nb_build_use(s, &u, &made, e)) {
         if (e->pointer[0] && u.args)
             nb_at(e, u.type);
         return -1;
@@ -469,8 +486,10 @@ static int build_chain(struct nb_scope *s, json_t *chain, const char *path, cons
 static json_t *shared_text(json_t *node)
 {
     json_t *text = json_copy(node);
-    for (const char *const *k = (const char *const[]){"in", "share", "doc", NULL}; text && *k; k++)
-        json_object_del(text, *k);
+    static const char *const may_differ[] = {"in",       "over",      "carry", "dim", "reverse",
+                                             "truncate", "recompute", "share", "doc"};
+    for (size_t i = 0; text && i < sizeof may_differ / sizeof *may_differ; i++)
+        json_object_del(text, may_differ[i]);
     return text;
 }
 
@@ -526,14 +545,15 @@ static const char *shared_node(struct nb_scope *s, json_t *node, const char *nam
  * ---------------------------------------------------------------------------------------------------------------------
  */
 
-static int build_op_node(struct nb_scope *s, json_t *node, struct use *u, struct nb_item *made, struct nb_error *e)
+static int build_op_node(struct nb_scope *s, json_t *node, struct nb_use *u, struct nb_item *made, struct nb_error *e)
 {
     u->type = json_string_value(json_object_get(node, "op"));
     u->args = u->node = node;
-    return build_use(s, u, made, e);
+    return nb_build_use(s, u, made, e);
 }
 
-static int build_chain_node(struct nb_scope *s, json_t *node, struct use *u, struct nb_item *made, struct nb_error *e)
+static int build_chain_node(struct nb_scope *s, json_t *node, struct nb_use *u, struct nb_item *made,
+                            struct nb_error *e)
 {
     struct nb_arena *a = s->b->arena;
     json_t *in = json_object_get(node, "in");
@@ -550,12 +570,14 @@ static int build_chain_node(struct nb_scope *s, json_t *node, struct use *u, str
     return nb_item_add_port(s->b, made, "out", value, e);
 }
 
-static int build_node_form(struct nb_scope *s, json_t *node, struct use *u, struct nb_item *made, struct nb_error *e)
+static int build_node_form(struct nb_scope *s, json_t *node, struct nb_use *u, struct nb_item *made, struct nb_error *e)
 {
     if (json_object_get(node, "op"))
         return build_op_node(s, node, u, made, e);
     if (json_object_get(node, "chain"))
         return build_chain_node(s, node, u, made, e);
+    if (json_object_get(node, "scan"))
+        return nb_build_scan(s, node, u, made, e);
     s->formula_node = u->probe;
     s->formula_place = nb_sprintf(s->b->arena, e, "%s/expr", u->place);
     int value = s->formula_place ? nb_lower(s, json_string_value(json_object_get(node, "expr")), e) : -1;
@@ -566,9 +588,9 @@ static int build_node_form(struct nb_scope *s, json_t *node, struct use *u, stru
 static int build_node(struct nb_scope *s, const char *name, json_t *node, struct nb_error *e)
 {
     struct nb_arena *a = s->b->arena;
-    struct use u = {.path = nb_sprintf(a, e, "%s%s.", s->path, name),
-                    .probe = nb_sprintf(a, e, "%s%s", s->probe, name),
-                    .place = nb_sprintf(a, e, "%s/nodes/%s", s->place, name)};
+    struct nb_use u = {.path = nb_sprintf(a, e, "%s%s.", s->path, name),
+                       .probe = nb_sprintf(a, e, "%s%s", s->probe, name),
+                       .place = nb_sprintf(a, e, "%s/nodes/%s", s->place, name)};
     struct nb_item made = {.name = name}, *item;
     const char *owner = shared_node(s, node, name, e);
     if (!owner || !u.path || !u.probe || !u.place)
@@ -610,7 +632,7 @@ static int own_argument(struct nb_scope *outer, json_t *given, json_t **number, 
     return *number ? 0 : nb_fail(e, NB_E_bad_argument, "\"%.60s\" is not finite", json_string_value(given));
 }
 
-static json_t *given_argument(const struct use *u, const char *name, size_t i)
+static json_t *given_argument(const struct nb_use *u, const char *name, size_t i)
 {
     json_t *j = json_is_object(u->args)  ? json_object_get(u->args, name)
                 : json_is_array(u->args) ? json_array_get(u->args, i)
@@ -619,7 +641,7 @@ static json_t *given_argument(const struct use *u, const char *name, size_t i)
     return j && json_is_null(j) ? NULL : j;
 }
 
-static int own_arguments(struct nb_scope *outer, struct nb_scope *s, const struct use *u, struct nb_error *e)
+static int own_arguments(struct nb_scope *outer, struct nb_scope *s, const struct nb_use *u, struct nb_error *e)
 {
     json_t *args = json_object_get(s->def, "args"), *def, *number;
     const char *name;
@@ -638,7 +660,7 @@ static int own_arguments(struct nb_scope *outer, struct nb_scope *s, const struc
     return 0;
 }
 
-static int fail_unknown_argument(const struct use *u, json_t *args, const char *key, struct nb_error *e)
+static int fail_unknown_argument(const struct nb_use *u, json_t *args, const char *key, struct nb_error *e)
 {
     char all[300] = "";
     const char *name;
@@ -649,7 +671,7 @@ static int fail_unknown_argument(const struct use *u, json_t *args, const char *
     return nb_fail(e, NB_E_unknown_argument, "%s has no argument %.63s; it has %s", u->type, key, *all ? all : "none");
 }
 
-static int known_arguments(const struct use *u, json_t *args, struct nb_error *e)
+static int known_arguments(const struct nb_use *u, json_t *args, struct nb_error *e)
 {
     const char *key;
     json_t *j;
@@ -802,7 +824,25 @@ static int needed_inputs(json_t *inputs)
     return n;
 }
 
-static int own_inputs(struct nb_scope *outer, struct nb_scope *s, const struct use *u, struct nb_error *e)
+/* The shape of a carry follows from its declaration and what the other inputs have bound. */
+static int own_carries(struct nb_scope *s, const struct nb_use *u, json_t *inputs, int *value, struct nb_error *e)
+{
+    const char *name;
+    json_t *input;
+    int i = -1;
+    json_object_foreach (inputs, name, input) {
+        struct nb_shape shape;
+        if (value[++i] >= 0 || !nb_step_carries(u, name))
+            continue;
+        if (nb_declared_shape(s, shape_text(input), &shape, e))
+            return fail_own_shape(s, name, input, -1, e);
+        if ((value[i] = nb_step_carry(s, u, name, &shape, e)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int own_inputs(struct nb_scope *outer, struct nb_scope *s, const struct nb_use *u, struct nb_error *e)
 {
     json_t *inputs = json_object_get(s->def, "inputs"), *input;
     int n = (int)json_object_size(inputs), nin, *value, i = 0;
@@ -815,21 +855,25 @@ static int own_inputs(struct nb_scope *outer, struct nb_scope *s, const struct u
         return -1;
     i = 0;
     json_object_foreach (inputs, name, input)
-        if (value[i++] < 0 && !json_object_get(input, "sample"))
+        if (value[i++] < 0 && !json_object_get(input, "sample") && !u->step)
             return nb_fail(e, NB_E_input_count, "%s needs the input %s", u->type, name),
                    json_object_get(u->node, "in") ? nb_at(e, "in") : -1;
-    return match_inputs(s, inputs, value, e) || bind_items(s, inputs, value, e) ? -1 : 0;
+    if (match_inputs(s, inputs, value, e) || (u->step && own_carries(s, u, inputs, value, e)))
+        return -1;
+    return bind_items(s, inputs, value, e);
 }
 
 /* A chain has one input without a name; formulas of a given backward call it x. */
-static int chain_input(struct nb_scope *outer, struct nb_scope *s, const struct use *u, int *value, struct nb_error *e)
+static int chain_input(struct nb_scope *outer, struct nb_scope *s, const struct nb_use *u, int *value,
+                       struct nb_error *e)
 {
     int nin, *v;
     struct nb_item *item;
     const char *ports[] = {"x"};
     if (read_inputs(outer, u, 1, 1, false, ports, &v, &nin, e))
         return -1;
-    *value = v[0];
+    if ((*value = v[0]) < 0)
+        return nb_fail(e, NB_E_bad_carry, "%s is a chain: its input x cannot be carried", u->type);
     return nb_scope_item(s, "x", &item, e) || nb_item_add_port(s->b, item, "out", v[0], e) ? -1 : 0;
 }
 
@@ -899,6 +943,19 @@ static int given_gradients(struct nb_scope *s, struct nb_given *g, const struct 
     return 0;
 }
 
+int nb_expand(struct nb_scope *s, int value, const struct nb_shape *to, struct nb_error *e)
+{
+    int module = nb_module_find("Expand");
+    struct nb_ints *shape = nb_zalloc(s->b->arena, 1, nb_module_at(NB_F64, module)->args_size, e);
+    int64_t *dim = nb_small(s->b->arena, NB_MAX_RANK, sizeof *dim, e);
+    if (!shape || !dim)
+        return -1;
+    memcpy(dim, to->dim, sizeof to->dim);
+    struct nb_ints *at = (void *)((char *)shape + nb_module_at(NB_F64, module)->args[0].offset);
+    *at = (struct nb_ints){(size_t)to->rank, dim, false};
+    return nb_add_op(s, module, shape, 1, &value, s->path, s->probe, s->place, NULL, e);
+}
+
 /* A result that broadcasts up is spread; one that would have to be summed down is the author's mistake. */
 static int fit_result(struct nb_scope *s, int result, int target, struct nb_error *e)
 {
@@ -911,15 +968,7 @@ static int fit_result(struct nb_scope *s, int result, int target, struct nb_erro
         return nb_fail(e, NB_E_shape_mismatch, "the formula gives %s, %s is needed: sum over the batch",
                        nb_shape_text(&have, net->symbols.v, a, sizeof a),
                        nb_shape_text(&want, net->symbols.v, b, sizeof b));
-    int module = nb_module_find("Expand");
-    struct nb_ints *shape = nb_zalloc(s->b->arena, 1, nb_module_at(NB_F64, module)->args_size, e);
-    int64_t *dim = nb_small(s->b->arena, NB_MAX_RANK, sizeof *dim, e);
-    if (!shape || !dim)
-        return -1;
-    memcpy(dim, want.dim, sizeof want.dim);
-    struct nb_ints *at = (void *)((char *)shape + nb_module_at(NB_F64, module)->args[0].offset);
-    *at = (struct nb_ints){(size_t)want.rank, dim, false};
-    return nb_add_op(s, module, shape, 1, &result, s->path, s->probe, s->place, NULL, e);
+    return nb_expand(s, result, &want, e);
 }
 
 static int given_entry(struct nb_scope *s, const char *name, json_t *formula, struct nb_given_entry *entry,
@@ -961,6 +1010,8 @@ static int no_hidden_learned(struct nb_scope *s, int first, struct nb_error *e)
     json_t *nodes = json_object_get(s->def, "nodes");
     for (size_t i = (size_t)first; i < net->ops.n; i++) {
         const struct nb_op *op = &net->ops.v[i];
+        if (op->scan)
+            return nb_fail(e, NB_E_bad_form, "a module with a given backward holds no scan; %s is one", op->node);
         const char *last = strrchr(op->node, '/');
         bool node = json_object_get(nodes, last ? last + 1 : op->node) && op->nin == 0;
         if (op->nw && !node)
@@ -1000,7 +1051,7 @@ static int begin_given(struct nb_builder *b, int *index, struct nb_error *e)
     return 0;
 }
 
-static int build_inside(struct nb_scope *outer, struct nb_scope *s, const struct use *u, struct nb_item *made,
+static int build_inside(struct nb_scope *outer, struct nb_scope *s, const struct nb_use *u, struct nb_item *made,
                         struct nb_error *e)
 {
     bool chain = json_object_get(s->def, "chain") != NULL, given = json_object_get(s->def, "backward") != NULL;
@@ -1015,7 +1066,7 @@ static int build_inside(struct nb_scope *outer, struct nb_scope *s, const struct
     return bad;
 }
 
-static int build_definition(struct nb_scope *outer, const struct use *u, json_t *def, struct nb_item *made,
+static int build_definition(struct nb_scope *outer, const struct nb_use *u, json_t *def, struct nb_item *made,
                             struct nb_error *e)
 {
     struct nb_arena *a = outer->b->arena;
@@ -1153,7 +1204,7 @@ static int graph_inputs(struct nb_scope *s, json_t *inputs, struct nb_error *e)
             return nb_at(e, name), nb_at(e, "inputs");
         int v = add_input(s, name, input, &shape, true, e);
         if (v < 0 || nb_scope_item(s, name, &item, e) || nb_item_add_port(s->b, item, "out", v, e) ||
-            add_probe(s->b, name, v, e))
+            nb_add_probe(s->b, name, v, e))
             return -1;
     }
     s->b->net->size = s->size;

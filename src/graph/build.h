@@ -35,6 +35,7 @@ struct nb_item {
 
 struct nb_scope {
     struct nb_builder *b;
+    struct nb_builder *outer; /* around the step of a scan: what is built outside */
     json_t *def;
     const char *path;  /* of learned tensors: "enc." */
     const char *probe; /* of probes and noise: "enc/" */
@@ -54,6 +55,16 @@ struct nb_scope {
     struct nb_item g, ports;         /* g with its ports; the outputs under their names */
 };
 
+/* What a node uses, an item of a chain, or a scan at every step. */
+struct nb_use {
+    const char *type;
+    json_t *args; /* object, list, value, NULL; for a node with op the node itself */
+    json_t *node; /* a node with op, or NULL */
+    const char *path, *probe, *place, *share_path;
+    int previous;         /* value of the item before, in a chain */
+    struct nb_step *step; /* of a scan: where its inputs come from (scan_build.c), or NULL */
+};
+
 /* Everything returns -1 with the error set. Places are put in front by the caller unless said. */
 int nb_add_value(struct nb_builder *b, enum nb_value_kind kind, const struct nb_shape *s, bool integer, int of,
                  struct nb_error *e);
@@ -62,7 +73,23 @@ int nb_add_op(struct nb_scope *s, int module, void *args, int nin, const int *in
               const char *place, struct nb_item *made, struct nb_error *e);
 /* The same for a module without arguments from JSON and one output. */
 int nb_add_simple(struct nb_scope *s, const char *type, json_t *args, int nin, const int *in, struct nb_error *e);
+/* The value spread to a shape it broadcasts to. */
+int nb_expand(struct nb_scope *s, int value, const struct nb_shape *to, struct nb_error *e);
 int nb_item_add_port(struct nb_builder *b, struct nb_item *item, const char *port, int value, struct nb_error *e);
+
+struct nb_op *nb_new_op(struct nb_builder *b, int *index, struct nb_error *e);
+int nb_add_probe(struct nb_builder *b, const char *name, int value, struct nb_error *e);
+int nb_build_use(struct nb_scope *s, const struct nb_use *u, struct nb_item *made, struct nb_error *e);
+
+/* scan_build.c: a scan, in its scope; and the inputs of what it uses: */
+int nb_build_scan(struct nb_scope *s, json_t *node, const struct nb_use *u, struct nb_item *made, struct nb_error *e);
+/* values by port, -1 for carries, whose shape is not known yet, and open noise; */
+int nb_step_inputs(struct nb_scope *s, const struct nb_use *u, int n, const char *const *ports, int **value, int *nin,
+                   struct nb_error *e);
+bool nb_step_carries(const struct nb_use *u, const char *port);
+/* the value of a carry once its shape is known; -1 if the port carries nothing, -2 for an error. */
+int nb_step_carry(struct nb_scope *s, const struct nb_use *u, const char *port, const struct nb_shape *shape,
+                  struct nb_error *e);
 
 /* scope.c */
 int nb_scope_item(struct nb_scope *s, const char *name, struct nb_item **item, struct nb_error *e);

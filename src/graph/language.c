@@ -246,6 +246,61 @@ static int check_share(json_t *node, json_t *nodes, struct nb_error *e)
     return 0;
 }
 
+/* Every input has one source. */
+static int check_sources(json_t *node, struct nb_error *e)
+{
+    static const char *const sources[] = {"over", "carry", "in"};
+    for (int i = 0; i < 3; i++) {
+        const char *port;
+        json_t *ref, *ports = json_object_get(node, sources[i]);
+        if (ports && (!json_is_object(ports) || nb_is_wrapper(ports)))
+            return nb_fail_type(e, "an object port -> reference", ports), nb_at(e, sources[i]);
+        json_object_foreach (ports, port, ref)
+            for (int k = 0; k < i; k++)
+                if (json_object_get(json_object_get(node, sources[k]), port))
+                    return nb_fail(e, NB_E_bad_form, "%.63s stands in %s already", port, sources[k]), nb_at(e, port),
+                           nb_at(e, sources[i]);
+    }
+    if (json_object_size(json_object_get(node, "over")))
+        return 0;
+    nb_fail(e, NB_E_missing_key, "a scan goes over at least one input: {\"over\": {port: reference}}");
+    return json_object_get(node, "over") ? nb_at(e, "over") : -1;
+}
+
+static int check_flag(json_t *node, const char *key, struct nb_error *e)
+{
+    json_t *j = json_object_get(node, key);
+    return j && !json_is_boolean(j) ? (nb_fail_type(e, "true or false", j), nb_at(e, key)) : 0;
+}
+
+static int check_whole(json_t *node, const char *key, int64_t least, struct nb_error *e)
+{
+    json_t *j = json_object_get(node, key);
+    int64_t v = least;
+    if (j && nb_read_whole(j, &v, e))
+        return nb_at(e, key);
+    if (v >= least)
+        return 0;
+    return nb_fail(e, NB_E_bad_argument, "%s is a whole number from %lld; %lld came", key, (long long)least,
+                   (long long)v),
+           nb_at(e, key);
+}
+
+static int check_scan(struct text *t, json_t *node, struct nb_error *e)
+{
+    json_t *args;
+    if (nb_check_keys(node, e, "scan", "over", "dim", "carry", "in", "reverse", "truncate", "recompute", "share", "doc",
+                      NULL))
+        return -1;
+    const char *type = nb_item_type(json_object_get(node, "scan"), &args, e);
+    if (!type || check_type(t, type, e))
+        return nb_at(e, "scan");
+    return check_sources(node, e) || check_whole(node, "dim", -8, e) || check_whole(node, "truncate", 1, e) ||
+                   check_flag(node, "reverse", e) || check_flag(node, "recompute", e)
+               ? -1
+               : 0;
+}
+
 static int check_node_form(struct text *t, json_t *node, struct nb_error *e)
 {
     if (check_object(node, e))
@@ -254,8 +309,7 @@ static int check_node_form(struct text *t, json_t *node, struct nb_error *e)
     if (!form || check_doc(node, e))
         return -1;
     if (!strcmp(form, "scan"))
-        return nb_fail(e, NB_E_bad_form, "scans are not built yet in this version; op, chain and expr are"),
-               nb_at(e, "scan");
+        return check_scan(t, node, e);
     if (!strcmp(form, "expr"))
         return nb_check_keys(node, e, "expr", "doc", NULL);
     if (!strcmp(form, "chain")) {
@@ -559,6 +613,12 @@ static int add_chain_uses(json_t *uses, json_t *modules, json_t *chain, struct n
     return 0;
 }
 
+static int add_scan_use(json_t *uses, json_t *modules, json_t *item, struct nb_error *e)
+{
+    json_t *args;
+    return item ? add_use(uses, modules, nb_item_type(item, &args, e), e) : 0;
+}
+
 static int add_definition_uses(json_t *uses, json_t *modules, json_t *def, struct nb_error *e)
 {
     const char *key;
@@ -567,7 +627,8 @@ static int add_definition_uses(json_t *uses, json_t *modules, json_t *def, struc
         return -1;
     json_object_foreach (json_object_get(def, "nodes"), key, node)
         if (add_use(uses, modules, json_string_value(json_object_get(node, "op")), e) ||
-            add_chain_uses(uses, modules, json_object_get(node, "chain"), e))
+            add_chain_uses(uses, modules, json_object_get(node, "chain"), e) ||
+            add_scan_use(uses, modules, json_object_get(node, "scan"), e))
             return -1;
     return 0;
 }

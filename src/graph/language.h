@@ -18,6 +18,8 @@ typedef int nb_visit(void *context, const char *reference, int column, struct nb
 int nb_references(json_t *node, nb_visit *visit, void *context, struct nb_arena *a, struct nb_error *e);
 /* True for {"stop": ..}, {"concat": ..}, {"unsqueeze": ..}. */
 bool nb_is_wrapper(const json_t *j);
+/* True for "zeros", a start value of scans. */
+bool nb_is_zeros(const json_t *j);
 /* "enc" of "enc.mu"; *port is NULL or "mu". */
 const char *nb_reference_node(const char *reference, const char **port, struct nb_arena *a, struct nb_error *e);
 

@@ -44,12 +44,16 @@ struct nb_learned {
     int tie; /* the learned tensor this one is, or -1 */
 };
 
+struct nb_scan; /* scan.h */
+
 struct nb_op {
-    int module; /* index in the registry */
+    int module;           /* index in the registry; -1: a scan */
+    struct nb_scan *scan; /* NULL: none */
     void *args;
     int nin, nout, nw;
     int *in, *out, *w; /* values; in[i] is -1 when an optional input is absent */
     size_t saved, work;
+    size_t held;       /* numbers at the beginning of `saved` that stops inside gave; of scans */
     const char *node;  /* path: "net/0" */
     const char *place; /* pointer into the graph: "/nodes/net/chain/0" */
     int given;         /* the innermost given backward it lies in, or -1 */
@@ -71,6 +75,7 @@ struct nb_given {
 struct nb_probe {
     const char *name; /* "enc/h", "enc/g4.i" */
     int value;
+    bool inside; /* of a scan: what it gave at every step; nothing can be asked with respect to it */
 };
 
 struct nb_output {

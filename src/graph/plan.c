@@ -1,5 +1,6 @@
 /* plan - order, gradient flow and memory for one set of wants. */
 #include "graph/plan.h"
+#include "graph/scan.h"
 #include "nabla/limits.h"
 #include <limits.h>
 #include <string.h>
@@ -185,11 +186,13 @@ static bool any_arrives(const struct planner *pl, const int *v, int n)
     return false;
 }
 
+/* Scans can do without the gradients of outputs that nobody uses. */
 static int mark_zero(struct planner *pl, struct nb_back *b, const int *out, int n, struct nb_error *e)
 {
+    bool scan = b->op >= 0 && pl->net->ops.v[b->op].scan;
     if (!(b->zero = nb_small(pl->arena, (size_t)n + 1, sizeof *b->zero, e)))
         return -1;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n && !scan; i++)
         if (!pl->arrives[out[i]]) {
             b->zero[b->nzero++] = out[i];
             pl->arrives[out[i]] = true;
@@ -261,6 +264,16 @@ static int refuse_inside_given(const struct planner *pl, int v, struct nb_error 
                    "its own");
 }
 
+static int refuse_inside_scan(const struct planner *pl, int v, struct nb_error *e)
+{
+    for (size_t i = 0; i < pl->net->probes.n; i++)
+        if (pl->net->probes.v[i].inside && pl->net->probes.v[i].value == v)
+            return nb_fail(e, NB_E_not_differentiable,
+                           "%s lies inside a scan: ask with respect to what goes in or comes out of it",
+                           pl->net->probes.v[i].name);
+    return 0;
+}
+
 static bool is_given_output(const struct planner *pl, int v)
 {
     const struct nb_net *net = pl->net;
@@ -285,7 +298,7 @@ static int plan_backward(struct planner *pl, struct nb_error *e)
 {
     const struct nb_wants *w = &pl->p->wants;
     for (int i = 0; i < w->nwrt; i++)
-        if (refuse_inside_given(pl, w->wrt[i], e))
+        if (refuse_inside_given(pl, w->wrt[i], e) || refuse_inside_scan(pl, w->wrt[i], e))
             return nb_at_index(e, (size_t)i), nb_at(e, "wrt");
     for (int i = 0; i < w->nseed; i++) {
         if (refuse_inside_given(pl, w->seed[i], e))
@@ -324,10 +337,12 @@ static void find_roots(struct planner *pl)
     }
 }
 
+/* A scan has many outputs, most of which nobody asks for. */
 static bool lies_in_plan(const struct planner *pl, int v)
 {
-    enum nb_value_kind k = value(pl, v)->kind;
-    return pl->p->root[v] == v && (k == NB_V_OP || k == NB_V_GIVEN);
+    const struct nb_value *x = value(pl, v);
+    bool left_out = x->kind == NB_V_OP && pl->net->ops.v[x->of].scan && !pl->needed[v];
+    return pl->p->root[v] == v && (x->kind == NB_V_OP || x->kind == NB_V_GIVEN) && !left_out;
 }
 
 struct spans {
@@ -538,10 +553,11 @@ static double estimate(const struct planner *pl)
         const struct nb_shape *out = &value(pl, op->out[0])->shape;
         double entries = (double)nb_count(out), last = out->rank ? (double)out->dim[out->rank - 1] : 1;
         sum += 4 * entries;
-        for (int i = 0; i < op->nw; i++)
+        for (int i = 0; i < op->nw && !op->scan; i++)
             sum += 2 * (double)nb_count(&value(pl, op->w[i])->shape) * (last > 0 ? entries / last : 0);
         for (int i = 0; i < op->nin; i++)
             sum += op->in[i] < 0 ? 0 : 4 * (double)nb_count(&value(pl, op->in[i])->shape);
+        sum += op->scan ? nb_scan_cost(op->scan) : 0;
     }
     return sum;
 }
@@ -549,7 +565,7 @@ static double estimate(const struct planner *pl)
 static int place_all(struct planner *pl, struct nb_error *e)
 {
     struct nb_plan *p = pl->p;
-    size_t total = 0, n = pl->net->values.n;
+    size_t n = pl->net->values.n;
     p->at = nb_small(pl->arena, n + 1, sizeof *p->at, e);
     p->grad = nb_small(pl->arena, n + 1, sizeof *p->grad, e);
     p->root = nb_small(pl->arena, n + 1, sizeof *p->root, e);
@@ -559,15 +575,34 @@ static int place_all(struct planner *pl, struct nb_error *e)
     memset(p->at, 0xff, (n + 1) * sizeof *p->at);
     memset(p->grad, 0xff, (n + 1) * sizeof *p->grad);
     find_roots(pl);
-    if (place_forward(pl, &total, e))
+    if (place_forward(pl, &p->kept, e))
         return -1;
-    place_given(pl, &total);
-    place_saved(pl, &total);
-    if (p->wants.nseed && place_gradients(pl, &total, e))
+    place_given(pl, &p->kept);
+    place_saved(pl, &p->kept);
+    if (p->wants.nseed && place_gradients(pl, &p->loose, e))
         return -1;
-    place_scratch(pl, &total);
-    p->total = total;
+    place_scratch(pl, &p->loose);
     p->cost = estimate(pl);
+    return 0;
+}
+
+static const struct nb_back *back_of(const struct nb_plan *p, int op)
+{
+    for (int k = 0; k < p->nback; k++)
+        if (p->back[k].op == op)
+            return &p->back[k];
+    return NULL;
+}
+
+/* One step of a scan has a plan of its own, for what is wanted of the whole. */
+static int plan_scans(struct planner *pl, struct nb_error *e)
+{
+    struct nb_plan *p = pl->p;
+    for (int k = 0; k < p->nsteps; k++) {
+        struct nb_op *op = &p->net.ops.v[p->step[k]];
+        if (op->scan && nb_scan_plan(op, p, back_of(p, p->step[k]), pl->needed, pl->arrives, pl->arena, e))
+            return -1;
+    }
     return 0;
 }
 
@@ -597,7 +632,7 @@ int nb_plan_make(const struct nb_net *net, const struct nb_wants *wants, struct 
         return -1;
     mark_needed(&pl);
     p->needed = pl.needed;
-    if (check_all_known(&pl, e) || make_steps(&pl, e) || (wants->nseed && plan_backward(&pl, e)))
+    if (check_all_known(&pl, e) || make_steps(&pl, e) || (wants->nseed && plan_backward(&pl, e)) || plan_scans(&pl, e))
         return -1;
     return place_all(&pl, e);
 }

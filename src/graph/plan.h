@@ -1,6 +1,7 @@
 /* plan.h - what to compute for one request, in which order, and where every number lies. Immutable once made.
  *
- * Offsets and sizes count numbers (nb_real), in multiples of NB_SLOT, so one plan serves all three builds. */
+ * Offsets and sizes count numbers (nb_real), in multiples of NB_SLOT, so one plan serves all three builds. Values lie
+ * in one piece of memory, gradients and work space in another. */
 #ifndef NABLA_PLAN_H
 #define NABLA_PLAN_H
 #include "graph/net.h"
@@ -44,8 +45,9 @@ struct nb_plan {
     size_t *grad;   /* per value: offset of its gradient, or NB_NOWHERE */
     bool *borrowed; /* per seed: nothing is added to its gradient, so the cotangent itself serves */
     size_t *saved;  /* per operation: offset of what forward leaves for backward */
+    size_t kept;    /* numbers of all these, which stay from the forward to the backward */
     size_t scratch; /* offset of work space: an operation's, then the further contributions of one step */
-    size_t total;   /* numbers in all */
+    size_t loose;   /* numbers of gradients and work space, which no later backward needs */
     int widest;     /* most inputs, outputs or learned tensors of one operation */
     double cost;    /* estimated floating-point operations of the forward */
 };

@@ -12,6 +12,11 @@ bool nb_is_wrapper(const json_t *j)
            (json_object_get(j, "stop") || json_object_get(j, "concat") || json_object_get(j, "unsqueeze"));
 }
 
+bool nb_is_zeros(const json_t *j)
+{
+    return json_is_string(j) && !strcmp(json_string_value(j), "zeros");
+}
+
 const char *nb_reference_node(const char *reference, const char **port, struct nb_arena *a, struct nb_error *e)
 {
     const char *dot = strchr(reference, '.');
@@ -92,6 +97,17 @@ static int walk_ports(struct walk *w, json_t *ports)
     return 0;
 }
 
+/* Start values of a scan: references, or zeros. */
+static int walk_carries(struct walk *w, json_t *carry)
+{
+    const char *port;
+    json_t *ref;
+    json_object_foreach (carry, port, ref)
+        if (!nb_is_zeros(ref) && walk_ref(w, ref))
+            return nb_at(w->error, port);
+    return 0;
+}
+
 static int walk_in(struct walk *w, json_t *in)
 {
     if (json_is_array(in))
@@ -121,6 +137,10 @@ int nb_references(json_t *node, nb_visit *visit, void *context, struct nb_arena 
     json_t *in = json_object_get(node, "in"), *expr = json_object_get(node, "expr");
     if (expr)
         return walk_formula(&w, expr) ? nb_at(e, "expr") : 0;
+    if (walk_ports(&w, json_object_get(node, "over")))
+        return nb_at(e, "over");
+    if (walk_carries(&w, json_object_get(node, "carry")))
+        return nb_at(e, "carry");
     return in && walk_in(&w, in) ? nb_at(e, "in") : 0;
 }
 

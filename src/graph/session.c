@@ -1,5 +1,6 @@
 /* session - a plan is run: numbers are brought in, operations called, gradients collected. */
 #include "graph/session.h"
+#include "graph/scan.h"
 #include "nabla/branch.h"
 #include <float.h>
 #include <math.h>
@@ -184,23 +185,67 @@ static int bring_parameter(struct nb_session *s, const struct nb_learned *l, con
     return 0;
 }
 
-static int place_values(struct nb_session *s, struct nb_arena *a, struct nb_error *e)
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
+
+enum { UNIT = 4, LINE = 64 }; /* bytes of the smallest number; tables begin at cache lines */
+
+static size_t room_of(size_t n, size_t size)
 {
-    const struct nb_net *net = &s->plan->net;
+    return (n * size + LINE - 1) / LINE * LINE;
+}
+
+static size_t constants_of(const struct nb_net *net)
+{
+    size_t n = 0;
+    for (size_t v = 0; v < net->values.n; v++)
+        n += net->values.v[v].kind == NB_V_CONST;
+    return n;
+}
+
+/* data, grad, rows of tensors, constants; nb_session_room is their sum. */
+static void room(const struct nb_plan *p, size_t part[4])
+{
+    part[0] = part[1] = room_of(p->net.values.n + 1, sizeof(void *));
+    part[2] = room_of((size_t)p->widest * 6 + 6, sizeof(struct nb_tensor));
+    part[3] = room_of(constants_of(&p->net) + 1, nb_dtype_size(NB_C128));
+}
+
+size_t nb_session_room(const struct nb_plan *plan)
+{
+    size_t part[4];
+    room(plan, part);
+    return (part[0] + part[1] + part[2] + part[3]) / UNIT;
+}
+
+void nb_session_lay(struct nb_session *s, const struct nb_plan *plan, enum nb_dtype dtype, void *memory)
+{
+    size_t part[4], size = nb_dtype_size(dtype);
+    char *at = memory;
+    room(plan, part);
+    memset(memory, 0, part[0] + part[1]);
+    *s = (struct nb_session){.plan = plan, .dtype = dtype};
+    s->data = (void **)(void *)at;
+    s->grad = (void **)(void *)(at += part[0]);
+    s->tensors = (struct nb_tensor *)(void *)(at += part[1]);
+    at += part[2];
+    for (size_t v = 0; v < plan->net.values.n; v++)
+        if (plan->net.values.v[v].kind == NB_V_CONST) {
+            s->data[v] = at;
+            nb_convert(dtype, at, NB_F64, &plan->net.values.v[v].constant, 1);
+            at += size;
+        }
+}
+
+static void place_values(struct nb_session *s)
+{
+    const struct nb_plan *p = s->plan;
     size_t size = nb_dtype_size(s->dtype);
-    for (size_t v = 0; v < net->values.n; v++) {
-        const struct nb_value *x = &net->values.v[v];
-        if (s->plan->at[v] != NB_NOWHERE)
-            s->data[v] = s->base + s->plan->at[v] * size;
-        if (s->plan->grad[v] != NB_NOWHERE)
-            s->grad[v] = s->base + s->plan->grad[v] * size;
-        if (x->kind != NB_V_CONST)
-            continue;
-        if (!(s->data[v] = nb_small(a, 1, size, e)))
-            return -1;
-        nb_convert(s->dtype, s->data[v], NB_F64, &x->constant, 1);
+    for (size_t v = 0; v < p->net.values.n; v++) {
+        if (p->at[v] != NB_NOWHERE)
+            s->data[v] = s->kept + p->at[v] * size;
+        if (p->grad[v] != NB_NOWHERE)
+            s->grad[v] = s->loose + p->grad[v] * size;
     }
-    return 0;
 }
 
 static void place_aliases(struct nb_session *s)
@@ -215,26 +260,32 @@ static void place_aliases(struct nb_session *s)
     }
 }
 
+void nb_session_at(struct nb_session *s, void *kept, void *loose)
+{
+    s->kept = kept;
+    s->loose = loose;
+    place_values(s);
+    place_aliases(s);
+}
+
 int nb_session_new(const struct nb_plan *plan, enum nb_dtype dtype, const struct nb_fed *fed, struct nb_arena *a,
                    struct nb_session *s, bool *drew, struct nb_error *e)
 {
     const struct nb_net *net = &plan->net;
-    *s = (struct nb_session){.plan = plan, .dtype = dtype, .train = fed->train};
-    s->data = nb_zalloc(a, net->values.n + 1, sizeof *s->data, e);
-    s->grad = nb_zalloc(a, net->values.n + 1, sizeof *s->grad, e);
-    s->tensors = nb_small(a, (size_t)plan->widest * 6 + 6, sizeof *s->tensors, e);
-    s->base = nb_alloc(a, plan->total, nb_dtype_size(dtype), e);
-    if (!s->data || !s->grad || !s->tensors || !s->base)
+    size_t size = nb_dtype_size(dtype);
+    void *tables = nb_alloc(a, nb_session_room(plan), UNIT, e);
+    char *memory = nb_alloc(a, plan->kept + plan->loose, size, e);
+    if (!tables || !memory)
         return -1;
+    nb_session_lay(s, plan, dtype, tables);
+    s->train = fed->train;
     for (size_t i = 0; i < net->inputs.n; i++)
         if (bring_input(s, &net->inputs.v[i], fed, a, drew, e))
             return -1;
     for (size_t i = 0; i < net->learned.n; i++)
         if (bring_parameter(s, &net->learned.v[i], fed->parameters, a, e))
             return -1;
-    if (place_values(s, a, e))
-        return -1;
-    place_aliases(s);
+    nb_session_at(s, memory, memory + plan->kept * size);
     return 0;
 }
 
@@ -255,7 +306,12 @@ static void fill_row(struct nb_session *s, struct nb_tensor *t, const int *v, in
 
 static void *scratch(const struct nb_session *s, size_t skip)
 {
-    return s->base + (s->plan->scratch + skip) * nb_dtype_size(s->dtype);
+    return s->loose + (s->plan->scratch + skip) * nb_dtype_size(s->dtype);
+}
+
+static void *saved(const struct nb_session *s, int op)
+{
+    return s->kept + s->plan->saved[op] * nb_dtype_size(s->dtype);
 }
 
 static struct nb_call call_of(struct nb_session *s, const struct nb_op *op)
@@ -273,7 +329,12 @@ static struct nb_call call_of(struct nb_session *s, const struct nb_op *op)
 static int blame(struct nb_session *s, const struct nb_op *op, struct nb_error *e)
 {
     int v = e->port > 0 && e->port <= op->nin ? s->plan->root[op->in[e->port - 1]] : -1;
-    if (v >= 0 && s->plan->net.values.v[v].kind == NB_V_INPUT)
+    bool fed = v >= 0 && s->plan->net.values.v[v].kind == NB_V_INPUT;
+    if (e->fixed)
+        return -1;
+    if (fed && s->inside)
+        return e->port = s->plan->net.values.v[v].of + 1, -1;
+    if (fed)
         at_input(s->plan->net.inputs.v[s->plan->net.values.v[v].of].name, e);
     else {
         char why[sizeof e->detail];
@@ -311,7 +372,7 @@ static void stir_complex(double *x, size_t n, struct nb_stream stream)
 static void stir(const struct nb_session *s, const struct nb_op *op, const struct nb_tensor *t, int n, uint64_t row)
 {
     const struct nb_module *m = nb_op_module(op, s->dtype);
-    for (int i = 0; i < n && m->backward && !m->stop; i++) {
+    for (int i = 0; i < n && m->backward && !m->stop && !op->scan; i++) {
         struct nb_stream stream = {s->stir, (uint64_t)(unsigned)op->out[0] << 32 | row << 24 | (uint64_t)(unsigned)i};
         size_t entries = t[i].data ? (size_t)nb_count(&t[i].shape) : 0;
         if (t[i].dtype == NB_F32)
@@ -351,10 +412,19 @@ static void track(struct nb_session *s, const struct nb_op *op, struct nb_call *
     nb_op_module(op, s->dtype)->track(c);
 }
 
-static int forward_op(struct nb_session *s, const struct nb_op *op, void *saved, struct nb_error *e)
+/* What an operation with operations inside has to know. */
+static struct nb_inside inside_of(const struct nb_session *s, const struct nb_op *op, const void *held)
+{
+    return (struct nb_inside){s->stir ? s->stir ^ (uint64_t)(unsigned)op->out[0] << 32 : 0, held, s->instead,
+                              s->context};
+}
+
+static int forward_op(struct nb_session *s, const struct nb_op *op, void *leaves, const void *held, struct nb_error *e)
 {
     struct nb_call c = call_of(s, op);
-    c.saved = saved;
+    const struct nb_inside inside = inside_of(s, op, held);
+    c.saved = leaves;
+    c.inside = &inside;
     if (nb_op_module(op, s->dtype)->forward(&c, e))
         return blame(s, op, e);
     if (s->tracked && s->train && nb_op_module(op, s->dtype)->track)
@@ -384,16 +454,16 @@ int nb_session_forward(struct nb_session *s, struct nb_error *e)
 int nb_session_part(struct nb_session *s, int first, int last, struct nb_error *e)
 {
     const struct nb_plan *p = s->plan;
-    size_t size = nb_dtype_size(s->dtype);
     for (int k = 0; k < p->nsteps; k++) {
         if (p->step[k] < first || p->step[k] >= last)
             continue;
         const struct nb_op *op = &p->net.ops.v[p->step[k]];
+        const void *held = s->held ? s->held[p->step[k]] : NULL;
         if (p->root[op->out[0]] != op->out[0])
             continue;
-        if (s->held && s->held[p->step[k]])
-            memcpy(s->data[op->out[0]], s->held[p->step[k]], bytes(s, op->out[0]));
-        else if (forward_op(s, op, s->base + p->saved[p->step[k]] * size, e))
+        if (held && !op->scan)
+            memcpy(s->data[op->out[0]], held, bytes(s, op->out[0]));
+        else if (forward_op(s, op, saved(s, p->step[k]), held, e))
             return -1;
     }
     return 0;
@@ -406,7 +476,7 @@ bool nb_session_branches(struct nb_session *s, int index, struct nb_branches *b)
     if (!m->branches)
         return false;
     struct nb_call c = call_of(s, op);
-    c.saved = s->base + s->plan->saved[index] * nb_dtype_size(s->dtype);
+    c.saved = saved(s, index);
     m->branches(&c, b);
     return true;
 }
@@ -421,18 +491,34 @@ uint64_t nb_session_decisions(struct nb_session *s, int64_t *edges)
     return b.hash;
 }
 
+size_t nb_held_count(const struct nb_net *net, const struct nb_op *op)
+{
+    if (op->scan)
+        return op->held;
+    return nb_op_module(op, NB_F64)->stop ? nb_slots((size_t)nb_count(&net->values.v[op->out[0]].shape)) : 0;
+}
+
+const void *nb_held_numbers(const struct nb_session *s, int op)
+{
+    const struct nb_op *o = &s->plan->net.ops.v[op];
+    return o->scan ? saved(s, op) : s->data[o->out[0]];
+}
+
 int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e)
 {
     const struct nb_plan *p = s->plan;
+    size_t size = nb_dtype_size(s->dtype);
     if (!(s->held = nb_zalloc(a, p->net.ops.n + 1, sizeof *s->held, e)))
         return -1;
     for (int k = 0; k < p->nsteps; k++) {
         const struct nb_op *op = &p->net.ops.v[p->step[k]];
-        if (!nb_op_module(op, NB_F64)->stop)
-            continue;
-        if (!(s->held[p->step[k]] = nb_alloc(a, bytes(s, op->out[0]), 1, e)))
+        size_t n = nb_held_count(&p->net, op);
+        void *held = n ? nb_alloc(a, n, size, e) : NULL;
+        if (n && !held)
             return -1;
-        memcpy(s->held[p->step[k]], s->data[op->out[0]], bytes(s, op->out[0]));
+        if (n)
+            memcpy(held, nb_held_numbers(s, p->step[k]), op->scan ? n * size : bytes(s, op->out[0]));
+        s->held[p->step[k]] = held;
     }
     return 0;
 }
@@ -481,7 +567,9 @@ static int back_op(struct nb_session *s, const struct nb_back *b, struct nb_erro
     struct nb_call c = call_of(s, op);
     struct nb_tensor *gout = row(s, 3), *gin = row(s, 4), *gw = row(s, 5);
     size_t skip = nb_slots(op->work);
-    c.saved = s->base + s->plan->saved[b->op] * nb_dtype_size(s->dtype);
+    const struct nb_inside inside = inside_of(s, op, s->held ? s->held[b->op] : NULL);
+    c.saved = saved(s, b->op);
+    c.inside = &inside;
     for (int i = 0; i < op->nout; i++) {
         gout[i] = c.out[i];
         gout[i].data = s->grad[op->out[i]];
@@ -505,7 +593,7 @@ static int back_given(struct nb_session *s, const struct nb_back *b, struct nb_e
     const struct nb_given *g = &s->plan->net.given.v[b->given];
     for (int i = g->gfirst; i < g->glast; i++) {
         const struct nb_op *op = &s->plan->net.gops.v[i];
-        if (forward_op(s, op, scratch(s, nb_slots(op->work)), e))
+        if (forward_op(s, op, scratch(s, nb_slots(op->work)), NULL, e))
             return -1;
     }
     for (int i = 0; i < g->n; i++) {

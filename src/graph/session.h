@@ -9,10 +9,12 @@ struct nb_session {
     bool train;
     void **data;               /* per value: its numbers, NULL if it is not needed */
     void **grad;               /* per value: its gradient, NULL if none was planned */
-    char *base;                /* the plan's memory */
+    char *kept, *loose;        /* the plan's memory */
     struct nb_tensor *tensors; /* 6 rows of plan->widest for calls */
     void **held;               /* per operation: what a stop gives while it is held, or NULL */
     void **tracked;            /* per value: the copy of a buffer that forward changes, or NULL; NULL: none change */
+    const void **held;         /* per operation: what its stops give while they are held, or NULL */
+    bool inside;               /* a step of a scan: faults of inputs are placed by who runs it */
     /* Not 0: every result of an operation with a gradient, forward and backward, is moved by a unit in the last place,
      * up or down as this number says. What the rest makes of that is the rounding to be reckoned with. */
     uint64_t stir;
@@ -30,6 +32,12 @@ struct nb_fed {
 };
 int nb_session_new(const struct nb_plan *plan, enum nb_dtype dtype, const struct nb_fed *fed, struct nb_arena *a,
                    struct nb_session *s, bool *drew, struct nb_error *e);
+/* The same without memory of its own: nb_session_room(plan) numbers, at least 4 bytes each, hold the tables. Then
+ * nb_session_at says where the plan's numbers lie; data of inputs and learned tensors are the caller's to set before
+ * that. */
+size_t nb_session_room(const struct nb_plan *plan);
+void nb_session_lay(struct nb_session *s, const struct nb_plan *plan, enum nb_dtype dtype, void *room);
+void nb_session_at(struct nb_session *s, void *kept, void *loose);
 int nb_session_forward(struct nb_session *s, struct nb_error *e);
 /* From now on forward changes buffers as training does: these copies of them, by name. */
 int nb_session_track(struct nb_session *s, const struct nb_tensors *copies, struct nb_arena *a, struct nb_error *e);
@@ -41,6 +49,9 @@ int nb_session_part(struct nb_session *s, int first, int last, struct nb_error *
 int nb_session_own(struct nb_session *s, int value, struct nb_arena *a, struct nb_error *e);
 /* From now on every stop gives what it gave in the last forward. */
 int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e);
+/* How many numbers an operation gives that are held: those of a stop, or of all stops in a scan. And where they are. */
+size_t nb_held_count(const struct nb_net *net, const struct nb_op *op);
+const void *nb_held_numbers(const struct nb_session *s, int op);
 /* What an operation decided in the last forward (branch.h), added to b; false if it does not branch. For plans with
  * seeds, in which all values are kept, or right after the operation. */
 bool nb_session_branches(struct nb_session *s, int op, struct nb_branches *b);
