@@ -96,6 +96,8 @@ START_TEST(agrees)
     struct nb_run run = {.inputs = tensors(json_object_get(c, "inputs")),
                          .cotangents = tensors(json_object_get(c, "cotangents")),
                          .cotangents_given = true,
+                         .outputs = names(&outputs),
+                         .outputs_given = true,
                          .wrt = names(&gradients),
                          .wrt_given = true,
                          .train = !strcmp(json_string_value(json_object_get(c, "mode")), "train"),

@@ -24,7 +24,13 @@ enum nb_arg_type {
     NB_ARG_STRING   /* const char *; NULL if absent */
 };
 
-enum { NB_REQUIRED = 1, NB_INFERRED = 2 /* may be absent: then NB_NONE */, NB_MIN_OPEN = 4, NB_MAX_OPEN = 8 };
+enum {
+    NB_REQUIRED = 1,
+    NB_INFERRED = 2, /* may be absent: then NB_NONE */
+    NB_MIN_OPEN = 4,
+    NB_MAX_OPEN = 8,
+    NB_OPEN_SIZE = 16 /* an INT that is a size, and may be a symbol while a graph is described */
+};
 #define NB_NONE INT64_MIN /* an INT that is absent */
 
 struct nb_ints {

@@ -70,9 +70,9 @@ static int read_whole(struct reader *r, const char *name, json_t *j, bool symbol
 
 static int read_int(struct reader *r, const struct nb_arg *arg, json_t *j, int64_t *v, struct nb_error *e)
 {
-    if (read_whole(r, arg->name, j, false, v, e))
+    if (read_whole(r, arg->name, j, arg->flags & NB_OPEN_SIZE, v, e))
         return -1;
-    return in_bounds(arg, (double)*v) ? 0 : out_of_bounds(arg, (double)*v, e);
+    return !NB_IS_KNOWN(*v) || in_bounds(arg, (double)*v) ? 0 : out_of_bounds(arg, (double)*v, e);
 }
 
 static int read_bool(json_t *j, int64_t *v, struct nb_error *e)

@@ -46,7 +46,7 @@ static int forward(const struct nb_call *c, struct nb_error *e)
 static const struct nb_port ports[] = {{"input", NB_ANY_PORT, 0}, {0}};
 
 static const struct nb_arg args[] = {
-    {"num_classes", NB_ARG_INT, offsetof(struct args, num_classes), 0, 1, INT32_MAX, NB_REQUIRED, NULL,
+    {"num_classes", NB_ARG_INT, offsetof(struct args, num_classes), 0, 1, INT32_MAX, NB_REQUIRED | NB_OPEN_SIZE, NULL,
      "size of the new last dimension"},
     {0},
 };
