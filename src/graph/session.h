@@ -11,7 +11,6 @@ struct nb_session {
     void **grad;               /* per value: its gradient, NULL if none was planned */
     char *kept, *loose;        /* the plan's memory */
     struct nb_tensor *tensors; /* 6 rows of plan->widest for calls */
-    void **held;               /* per operation: what a stop gives while it is held, or NULL */
     void **tracked;            /* per value: the copy of a buffer that forward changes, or NULL; NULL: none change */
     const void **held;         /* per operation: what its stops give while they are held, or NULL */
     bool inside;               /* a step of a scan: faults of inputs are placed by who runs it */
