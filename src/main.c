@@ -187,6 +187,7 @@ static int serve(struct nb_store *store, struct nb_error *e)
     wait_for_signal();
     if (!nb_server_stop()) {
         fputs("nablad: a request was still running after --stop-seconds\n", stderr);
+        nb_store_flush(store, e);
         _exit(EXIT_SUCCESS); /* it may use the store; what was answered is on disk */
     }
     return EXIT_SUCCESS;
@@ -215,6 +216,8 @@ int main(int argc, char **argv)
     if (!store)
         return fail(&e);
     int status = serve(store, &e);
+    if (nb_store_flush(store, &e))
+        fail(&e);
     nb_store_close(store);
     return status;
 }

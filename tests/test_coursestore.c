@@ -347,7 +347,8 @@ START_TEST(older_schema)
                                   "DROP TABLE dataset; DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
                                   "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN scopes;"
                                   "INSERT INTO job(id, kind, state, created, target, seed) "
-                                  "VALUES('1', 'check', 'done', 7, '/v1/check', '0'); PRAGMA user_version = 2;",
+                                  "VALUES('1', 'check', 'done', 7, '/v1/check', '0'); DROP INDEX graph_training; "
+                                  "ALTER TABLE graph DROP COLUMN training; PRAGMA user_version = 2;",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);

@@ -399,7 +399,8 @@ START_TEST(older_schema)
     ck_assert_int_eq(sqlite3_open(scratch_path("", "nablad.db"), &db), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(db,
                                   "DROP TABLE dataset; DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
-                                  "DROP TABLE result; DROP TABLE job; PRAGMA user_version = 1",
+                                  "DROP TABLE result; DROP TABLE job; DROP INDEX graph_training; "
+                                  "ALTER TABLE graph DROP COLUMN training; PRAGMA user_version = 1",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);

@@ -2,6 +2,7 @@
 #include "http/decode.h"
 #include "http/fields.h"
 #include "http/grading.h"
+#include "http/recipe.h"
 #include "http/replay.h"
 #include "http/reply.h"
 #include "http/handlers.h"
@@ -174,7 +175,7 @@ static int read_certificate(json_t *v, void *to, struct nb_arena *a, struct nb_e
 }
 
 enum {
-    COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_CHECK | NB_GRADE,
+    COMPUTE = NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_STEP | NB_CHECK | NB_GRADE,
     MAKE = NB_CREATE | NB_REPLACE,
     CHECK = NB_CHECK | NB_TERMS,
     JUDGE = CHECK | NB_GRADE | NB_TASK,
@@ -212,19 +213,32 @@ TASK(commitment)
 TASK(forward)
 TASK(accept_survivors)
 
+/* Terms of a step. */
+#define RULE(what)                                                                                                     \
+    static int rule_##what(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)                                \
+    {                                                                                                                  \
+        return nb_read_##what(v, &((struct nb_asked *)to)->rule, a, e);                                                \
+    }
+RULE(optimizer)
+RULE(schedule)
+RULE(clip)
+RULE(restart)
+
 /* What may stand in the query of a binary body: keys whose values are short. */
 #define SHORT_ROWS                                                                                                     \
-    {"outputs", NB_FORWARD | NB_BACKWARD | NB_LOSS, 0, read_outputs},                                                  \
-        {"loss", NB_BACKWARD | NB_LOSS | JUDGE, 0, read_loss}, {"wrt", NB_BACKWARD | CHECK, 0, read_wrt},              \
-        {"mode", COMPUTE | JUDGE, 0, read_mode}, {"seed", COMPUTE | MAKE, 0, read_seed},                               \
-        {"dims", COMPUTE | JUDGE, 0, read_dims}, {"method", CHECK, 0, nb_read_method},                                 \
-        {"coverage", CHECK, 0, nb_read_coverage}, {"order", CHECK, 0, nb_read_order},                                  \
-        {"kinks", JUDGE, 0, nb_read_kinks}, {"rho", JUDGE, 0, nb_read_rho}, {"r_max", JUDGE, 0, nb_read_r_max},        \
-        {"power", CHECK, 0, nb_read_power}, {"jacobian", CHECK, 0, nb_read_jacobian},                                  \
-        {"detail", CHECK, 0, nb_read_detail}, {"points", GRADED, 0, grading_points},                                   \
-        {"weights", GRADED, 0, grading_weights}, {"hint_level", GRADED, 0, grading_hint_level},                        \
-        {"reveal", GRADED, 0, grading_reveal}, {"slip_credit", GRADED, 0, grading_slip_credit},                        \
-        {"wrong_shape", GRADED, 0, grading_wrong_shape},                                                               \
+    {"outputs", NB_FORWARD | NB_BACKWARD | NB_LOSS | NB_STEP, 0, read_outputs},                                        \
+        {"loss", NB_BACKWARD | NB_LOSS | NB_STEP | JUDGE, 0, read_loss},                                               \
+        {"wrt", NB_BACKWARD | NB_STEP | CHECK, 0, read_wrt}, {"mode", COMPUTE | JUDGE, 0, read_mode},                  \
+        {"seed", COMPUTE | MAKE, 0, read_seed}, {"dims", COMPUTE | JUDGE, 0, read_dims},                               \
+        {"method", CHECK, 0, nb_read_method}, {"coverage", CHECK, 0, nb_read_coverage},                                \
+        {"order", CHECK, 0, nb_read_order}, {"kinks", JUDGE, 0, nb_read_kinks}, {"rho", JUDGE, 0, nb_read_rho},        \
+        {"r_max", JUDGE, 0, nb_read_r_max}, {"power", CHECK, 0, nb_read_power},                                        \
+        {"jacobian", CHECK, 0, nb_read_jacobian}, {"detail", CHECK, 0, nb_read_detail},                                \
+        {"points", GRADED, 0, grading_points}, {"weights", GRADED, 0, grading_weights},                                \
+        {"hint_level", GRADED, 0, grading_hint_level}, {"reveal", GRADED, 0, grading_reveal},                          \
+        {"slip_credit", GRADED, 0, grading_slip_credit}, {"wrong_shape", GRADED, 0, grading_wrong_shape},              \
+        {"optimizer", NB_STEP, NB_STEP, rule_optimizer}, {"schedule", NB_STEP, 0, rule_schedule},                      \
+        {"clip", NB_STEP, 0, rule_clip}, {"restart", NB_STEP, 0, rule_restart},                                        \
     {                                                                                                                  \
         NULL, 0, 0, NULL                                                                                               \
     }
@@ -371,11 +385,11 @@ static json_t *numbers_from(const char *s, bool whole)
     return numbers;
 }
 
-/* 2, 1e-9, true; a text if it is none of these. */
+/* 2, 1e-9, true, {"norm": 1}; a text if it is none of these. */
 static json_t *plain_from(const char *s)
 {
     json_t *j = json_loads(s, JSON_DECODE_ANY, NULL);
-    if (json_is_number(j) || json_is_boolean(j))
+    if (json_is_number(j) || json_is_boolean(j) || json_is_object(j))
         return j;
     json_decref(j);
     return json_string(s);
@@ -392,8 +406,8 @@ static bool among(const char *name, const char *const *names)
 static json_t *options_from(const struct nb_request *rq, const char *but)
 {
     static const char *const lists[] = {"outputs", "wrt", NULL}, *const numbers[] = {"dims", "points", "weights", NULL},
-                             *const plain[] = {"order",    "rho",    "r_max",       "power",
-                                               "jacobian", "reveal", "slip_credit", NULL};
+                             *const plain[] = {"order",       "rho",       "r_max",    "power", "jacobian", "reveal",
+                                               "slip_credit", "optimizer", "schedule", "clip",  "restart",  NULL};
     json_t *options = json_object();
     for (size_t i = 0; i < rq->nquery; i++) {
         const char *name = rq->query[i].name, *value = rq->query[i].value;
@@ -450,8 +464,9 @@ struct nb_asked *nb_decode(struct nb_request *rq, unsigned verb, struct nb_error
     struct nb_asked *ask = nb_small(rq->arena, 1, sizeof *ask, e);
     if (!ask)
         return NULL;
-    *ask = (struct nb_asked){.check = {.run.seed = nb_request_seed(rq), .watch = rq->watch},
-                             .grading = nb_grading_default};
+    *ask =
+        (struct nb_asked){.check = {.run = {.seed = nb_request_seed(rq), .train = verb & NB_STEP}, .watch = rq->watch},
+                          .grading = nb_grading_default};
     int r = type ? read_file(rq, verb, type, ask, e) : read_json(rq, verb, ask, e);
     return r ? NULL : ask;
 }

@@ -4,6 +4,7 @@
 #include "grade/grade.h"
 #include "http/request.h"
 #include "http/task.h"
+#include "train/rule.h"
 
 /* What a request is about: decides which keys its body may have. */
 enum nb_verb {
@@ -18,7 +19,8 @@ enum nb_verb {
     NB_REPLAY = 256, /* a check whose terms are in its certificate */
     NB_TERMS = 512,  /* those terms */
     NB_GRADE = 1024,
-    NB_TASK = 2048 /* an assignment */
+    NB_TASK = 2048, /* an assignment */
+    NB_STEP = 4096
 };
 
 enum nb_detail {
@@ -50,6 +52,7 @@ struct nb_asked {
     bool bare; /* see struct nb_telling */
     struct nb_replay replay;
     struct nb_assigned task;
+    struct nb_rule rule;
     struct nb_grading grading; /* its .point is in check */
     const char *name;
     struct nb_graph *g; /* the graph it is asked of, once that is known */

@@ -39,7 +39,7 @@ void nb_w_entry(struct nb_writer *w, const struct nb_entry *info)
 
 const char *nb_etag(struct nb_request *rq, const struct nb_entry *info, struct nb_error *e)
 {
-    return nb_sprintf(rq->arena, e, "\"%" PRId64 "-%.16s\"", info->revision, info->parameters);
+    return nb_sprintf(rq->arena, e, "\"%" PRId64 "-%.16s\"", info->revision, info->tag);
 }
 
 /* ---- If-Match -----------------------------------------------------------------------------------------------------

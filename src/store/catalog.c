@@ -75,8 +75,10 @@ static struct nb_graph *give_up(struct nb_catalog *c)
 {
     struct nb_kept *oldest = NULL;
     for (size_t i = 0; i < c->n; i++)
-        if (c->v[i]->graph && (!oldest || c->v[i]->used < oldest->used))
+        if (c->v[i]->graph && !c->v[i]->dirty && (!oldest || c->v[i]->used < oldest->used))
             oldest = c->v[i];
+    if (!oldest)
+        return NULL;
     struct nb_graph *g = oldest->graph;
     oldest->graph = NULL;
     c->built--;
@@ -92,8 +94,28 @@ struct nb_graph *nb_catalog_put(struct nb_catalog *c, const struct nb_entry *inf
     k->info = *info;
     k->graph = g ? nb_graph_ref(g) : NULL;
     k->used = ++c->clock;
+    k->dirty = false;
+    memcpy(k->parameters, info->parameters, sizeof k->parameters);
+    memcpy(k->training, info->training, sizeof k->training);
     c->built += (g != NULL) - (size_t)(old != NULL);
-    return c->built > c->most ? give_up(c) : old;
+    return !old && c->built > c->most ? give_up(c) : old;
+}
+
+struct nb_graph *nb_catalog_advance(struct nb_kept *k, const struct nb_entry *info, struct nb_graph *g)
+{
+    struct nb_graph *old = k->graph;
+    k->info = *info;
+    k->graph = nb_graph_ref(g);
+    k->dirty = true;
+    return old;
+}
+
+struct nb_kept *nb_catalog_dirty(const struct nb_catalog *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->v[i]->dirty)
+            return c->v[i];
+    return NULL;
 }
 
 struct nb_graph *nb_catalog_remove(struct nb_catalog *c, const char *name)

@@ -5,8 +5,10 @@
 
 struct nb_kept {
     struct nb_entry info;
-    struct nb_graph *graph; /* a reference, or NULL: not built, or given up */
-    uint64_t used;          /* when, by the clock of the catalog */
+    struct nb_graph *graph;            /* a reference, or NULL: not built, or given up */
+    uint64_t used;                     /* when, by the clock of the catalog */
+    bool dirty;                        /* the snapshot is newer than what is on disk: it must not be given up */
+    char parameters[65], training[65]; /* the files on disk */
 };
 
 struct nb_catalog {
@@ -28,6 +30,10 @@ int nb_catalog_reserve(struct nb_catalog *c, struct nb_error *e);
 /* The entry of this name, new or anew, with a snapshot (a new reference) or NULL. Returns a snapshot that had to go,
  * for the caller to unref where no lock is held, or NULL. */
 struct nb_graph *nb_catalog_put(struct nb_catalog *c, const struct nb_entry *info, struct nb_graph *g);
+/* The same for a snapshot that is not on disk yet. */
+struct nb_graph *nb_catalog_advance(struct nb_kept *k, const struct nb_entry *info, struct nb_graph *g);
+/* One that is not on disk, or NULL. */
+struct nb_kept *nb_catalog_dirty(const struct nb_catalog *c);
 /* Returns the snapshot for the caller to unref, or NULL. */
 struct nb_graph *nb_catalog_remove(struct nb_catalog *c, const char *name);
 

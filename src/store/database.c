@@ -63,6 +63,11 @@ static const char *const schemas[] = {
     "CREATE INDEX dataset_hash ON dataset(hash);"
     "PRAGMA user_version = 5;"
     "COMMIT;",
+    "BEGIN;"
+    "ALTER TABLE graph ADD COLUMN training TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX graph_training ON graph(training) WHERE training != '';"
+    "PRAGMA user_version = 6;"
+    "COMMIT;",
 };
 enum { SCHEMA = sizeof schemas / sizeof *schemas };
 
@@ -140,7 +145,7 @@ void nb_database_close(sqlite3 *db)
 /* ---- rows ---------------------------------------------------------------------------------------------------------
  */
 
-#define COLUMNS "name, revision, created, updated, parameters, parameter_count"
+#define COLUMNS "name, revision, created, updated, parameters, parameter_count, training"
 
 static void take_text(char *to, size_t size, sqlite3_stmt *s, int column)
 {
@@ -157,6 +162,8 @@ static struct nb_entry take_entry(sqlite3_stmt *s)
     take_text(x.updated, sizeof x.updated, s, 3);
     take_text(x.parameters, sizeof x.parameters, s, 4);
     x.parameter_count = sqlite3_column_int64(s, 5);
+    take_text(x.training, sizeof x.training, s, 6);
+    snprintf(x.tag, sizeof x.tag, "%.16s", x.parameters);
     return x;
 }
 
@@ -189,7 +196,7 @@ int nb_database_get(sqlite3 *db, const char *name, struct nb_arena *a, struct nb
         r = sqlite3_step(s);
     *description = NULL;
     if (r == SQLITE_ROW) {
-        const char *text = (const char *)sqlite3_column_text(s, 6);
+        const char *text = (const char *)sqlite3_column_text(s, 7);
         *entry = take_entry(s);
         *description = text ? nb_strdup(a, text, e) : NULL;
         if (!text)
@@ -206,10 +213,10 @@ int nb_database_get(sqlite3 *db, const char *name, struct nb_arena *a, struct nb
 int nb_database_put(sqlite3 *db, const struct nb_entry *x, const char *description, struct nb_error *e)
 {
     sqlite3_stmt *s;
-    int r = sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO graph(" COLUMNS ", description) VALUES(?,?,?,?,?,?,?)", -1,
+    int r = sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO graph(" COLUMNS ", description) VALUES(?,?,?,?,?,?,?,?)", -1,
                                &s, NULL);
-    const char *const texts[] = {x->name, NULL, x->created, x->updated, x->parameters, NULL, description};
-    for (int i = 0; i < 7 && r == SQLITE_OK; i++)
+    const char *const texts[] = {x->name, NULL, x->created, x->updated, x->parameters, NULL, x->training, description};
+    for (int i = 0; i < 8 && r == SQLITE_OK; i++)
         r = texts[i] ? sqlite3_bind_text(s, i + 1, texts[i], -1, SQLITE_STATIC)
                      : sqlite3_bind_int64(s, i + 1, i == 1 ? x->revision : x->parameter_count);
     if (r == SQLITE_OK)
@@ -235,6 +242,7 @@ int nb_database_names(sqlite3 *db, const char *hash)
     sqlite3_stmt *s;
     int r = sqlite3_prepare_v2(db,
                                "SELECT 1 FROM graph WHERE parameters = ?1 UNION ALL "
+                               "SELECT 1 FROM graph WHERE training = ?1 AND training != '' UNION ALL "
                                "SELECT 1 FROM job WHERE parameters = ?1 UNION ALL "
                                "SELECT 1 FROM dataset WHERE hash = ?1",
                                -1, &s, NULL);

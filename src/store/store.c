@@ -1,13 +1,15 @@
 /* store.c - what is kept: rows in the database, weights in files, entries and snapshots in memory.
  *
- * Two locks, taken in this order. `disk`: whoever changes something, or builds a snapshot from disk, does it alone. A
- * change is the file of weights, then the row that names it (from here on it is true), then the catalog, then what
- * nobody names any more goes. `memory`: the catalog, held for moments; all that a graph in memory needs. */
+ * Three locks, taken in this order. `lane`: changes of one graph go one after the other (behind.c). `disk`: whoever
+ * changes something, or builds a snapshot from disk, does it alone. A change is the file of weights, then the row that
+ * names it (from here on it is true), then the catalog, then what nobody names any more goes. `memory`: the catalog,
+ * held for moments; all that a graph in memory needs. */
 #include "store/store.h"
 #include "nabla/limits.h"
 #include "store/clock.h"
 #include "store/courserows.h"
 #include "store/parts.h"
+#include "train/memory.h"
 #include "wire/safetensors.h"
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,7 @@ struct nb_store *nb_store_open(const char *directory, struct nb_error *e)
         return nb_fail_memory(e), NULL;
     pthread_mutex_init(&s->disk, NULL);
     pthread_mutex_init(&s->memory, NULL);
+    nb_parts_begin_behind(s);
     nb_catalog_init(&s->catalog, MOST_BUILT);
     if (open_parts(s, directory, e) == 0)
         return s;
@@ -59,6 +62,7 @@ void nb_store_close(struct nb_store *s)
 {
     if (!s)
         return;
+    nb_parts_end_behind(s);
     nb_catalog_done(&s->catalog);
     nb_keyring_done(&s->keys);
     nb_database_close(s->database);
@@ -129,7 +133,26 @@ struct nb_graph *nb_parts_graph(struct nb_store *s, const char *description, con
     return g;
 }
 
-/* From the row and the file. */
+/* What optimisers keep, into a graph that nobody else has yet. */
+static int build_memory(struct nb_store *s, const char *hash, struct nb_graph *g, struct nb_error *e)
+{
+    struct nb_arena a;
+    struct nb_tensors kept = {0};
+    struct nb_memory *m = NULL;
+    void *bytes;
+    size_t n;
+    if (!*hash)
+        return 0;
+    nb_arena_init(&a, 2 * (size_t)nb_limits.graph_memory);
+    a.limit = "graph_memory";
+    if (!nb_files_read(&s->files, hash, &a, &bytes, &n, e) && !nb_safetensors_read(bytes, n, &a, &kept, e))
+        m = nb_memory_load(&kept, nb_graph_dtype(g), e);
+    nb_arena_done(&a);
+    g->memory = m ? &m->base : NULL;
+    return e->code ? -1 : 0;
+}
+
+/* From the row and the files. */
 static struct nb_graph *build(struct nb_store *s, const char *name, struct nb_error *e)
 {
     struct nb_arena a;
@@ -140,6 +163,10 @@ static struct nb_graph *build(struct nb_store *s, const char *name, struct nb_er
     a.limit = "graph_memory";
     if (!nb_database_get(s->database, name, &a, &info, &description, e))
         g = nb_parts_graph(s, description, info.parameters, e);
+    if (g && build_memory(s, info.training, g, e)) {
+        nb_graph_unref(g);
+        g = NULL;
+    }
     nb_arena_done(&a);
     return g;
 }
@@ -238,24 +265,64 @@ void nb_parts_drop(struct nb_store *s, const char *hash)
         nb_files_remove(&s->files, hash);
 }
 
+int nb_parts_write_graph(struct nb_store *s, const struct nb_graph *g, struct nb_entry *x, struct nb_error *e)
+{
+    struct nb_arena a;
+    struct nb_tensors kept = {0};
+    const struct nb_memory *m = nb_memory_of(g);
+    *x->training = '\0';
+    if (nb_parts_write(s, nb_graph_parameters(g), x->parameters, e))
+        return -1;
+    if (!m)
+        return 0;
+    nb_arena_init(&a, (size_t)nb_limits.graph_memory);
+    a.limit = "graph_memory";
+    int failed = nb_memory_save(m, nb_graph_dtype(g), &a, &kept, e) || nb_parts_write(s, &kept, x->training, e);
+    nb_arena_done(&a);
+    return failed ? -1 : 0;
+}
+
+/* The files that are on disk for this name: those of x are there instead. */
+static void drop_others(struct nb_store *s, const struct nb_entry *was, const struct nb_entry *x)
+{
+    if (*was->parameters && strcmp(was->parameters, x->parameters))
+        nb_parts_drop(s, was->parameters);
+    if (*was->training && strcmp(was->training, x->training))
+        nb_parts_drop(s, was->training);
+}
+
+/* The entry's files on disk, which may be older than the entry. */
+static struct nb_entry on_disk(struct nb_store *s, const char *name)
+{
+    struct nb_entry x = {0};
+    pthread_mutex_lock(&s->memory);
+    struct nb_kept *k = nb_catalog_find(&s->catalog, name);
+    if (k) {
+        memcpy(x.parameters, k->parameters, sizeof x.parameters);
+        memcpy(x.training, k->training, sizeof x.training);
+    }
+    pthread_mutex_unlock(&s->memory);
+    return x;
+}
+
 /* Makes g the graph of this name. *info is its entry now, or only its name; then the entry to be. */
 static int keep(struct nb_store *s, struct nb_entry *info, struct nb_graph *g, struct nb_error *e)
 {
-    struct nb_entry x = *info;
+    struct nb_entry x = *info, was = on_disk(s, info->name);
     nb_parts_stamp(x.updated);
     if (x.revision++ == 0)
         strcpy(x.created, x.updated);
     pthread_mutex_lock(&s->memory);
     int failed = nb_catalog_reserve(&s->catalog, e);
     pthread_mutex_unlock(&s->memory);
-    if (failed || nb_parts_write(s, nb_graph_parameters(g), x.parameters, e))
+    if (failed || nb_parts_write_graph(s, g, &x, e))
         return -1;
+    snprintf(x.tag, sizeof x.tag, "%.16s", x.parameters);
     x.parameter_count = count(nb_graph_parameters(g));
     if (nb_database_put(s->database, &x, nb_graph_text(g), e))
         return -1; /* the file stays: after an error of the disk the row may be there after all */
     publish(s, &x, g);
-    if (info->revision && strcmp(info->parameters, x.parameters))
-        nb_parts_drop(s, info->parameters);
+    drop_others(s, &was, &x);
     *info = x;
     return 0;
 }
@@ -289,9 +356,11 @@ static int put_locked(struct nb_store *s, const char *name, struct nb_graph *g, 
     if (!nb_parts_is_name(name))
         return nb_fail(e, NB_E_bad_name,
                        "names of graphs match [A-Za-z0-9_.-]{1,64} and are not . or ..; \"%.80s\" came", name);
+    pthread_mutex_lock(nb_parts_lane(s, name));
     pthread_mutex_lock(&s->disk);
     int failed = put(s, name, g, may_exist, &x, e);
     pthread_mutex_unlock(&s->disk);
+    pthread_mutex_unlock(nb_parts_lane(s, name));
     if (!failed)
         *info = x;
     return failed;
@@ -326,9 +395,11 @@ int nb_store_parameters(struct nb_store *s, const char *name, const struct nb_te
                         struct nb_entry *info, struct nb_error *e)
 {
     struct nb_entry x;
+    pthread_mutex_lock(nb_parts_lane(s, name));
     pthread_mutex_lock(&s->disk);
     int failed = change_parameters(s, name, parameters, all, &x, e);
     pthread_mutex_unlock(&s->disk);
+    pthread_mutex_unlock(nb_parts_lane(s, name));
     if (!failed)
         *info = x;
     return failed;
@@ -336,7 +407,7 @@ int nb_store_parameters(struct nb_store *s, const char *name, const struct nb_te
 
 static int remove_row(struct nb_store *s, const char *name, struct nb_error *e)
 {
-    struct nb_entry info;
+    struct nb_entry info, was = on_disk(s, name), none = {0};
     struct nb_graph *g;
     if (!look(s, name, &info, &g))
         return fail_unknown(name, e);
@@ -347,14 +418,16 @@ static int remove_row(struct nb_store *s, const char *name, struct nb_error *e)
     g = nb_catalog_remove(&s->catalog, name);
     pthread_mutex_unlock(&s->memory);
     nb_graph_unref(g);
-    nb_parts_drop(s, info.parameters);
+    drop_others(s, &was, &none);
     return 0;
 }
 
 int nb_store_remove(struct nb_store *s, const char *name, struct nb_error *e)
 {
+    pthread_mutex_lock(nb_parts_lane(s, name));
     pthread_mutex_lock(&s->disk);
     int failed = remove_row(s, name, e);
     pthread_mutex_unlock(&s->disk);
+    pthread_mutex_unlock(nb_parts_lane(s, name));
     return failed;
 }
