@@ -343,14 +343,16 @@ START_TEST(older_schema)
     struct nb_error e = {0};
     nb_store_close(store);
     ck_assert_int_eq(sqlite3_open(scratch_path("", "nablad.db"), &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(db,
-                                  "DROP TABLE dataset; DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
-                                  "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN scopes;"
-                                  "INSERT INTO job(id, kind, state, created, target, seed) "
-                                  "VALUES('1', 'check', 'done', 7, '/v1/check', '0'); DROP INDEX graph_training; "
-                                  "ALTER TABLE graph DROP COLUMN training; PRAGMA user_version = 2;",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_exec(
+            db,
+            "DROP TABLE dataset; DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
+            "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN scopes;"
+            "INSERT INTO job(id, kind, state, created, target, seed) "
+            "VALUES('1', 'check', 'done', 7, '/v1/check', '0'); DROP INDEX graph_training; "
+            "ALTER TABLE graph DROP COLUMN training; PRAGMA user_version = 2;",
+            NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(db);
     open_store();
     struct nb_assignment a = task(0, 0, 0, 0);

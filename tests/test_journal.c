@@ -397,12 +397,14 @@ START_TEST(older_schema)
     must(nb_store_create(store, "g", g, &info, &error));
     nb_store_close(store);
     ck_assert_int_eq(sqlite3_open(scratch_path("", "nablad.db"), &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(db,
-                                  "DROP TABLE dataset; DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
-                                  "DROP TABLE result; DROP TABLE job; DROP INDEX graph_training; "
-                                  "ALTER TABLE graph DROP COLUMN training; PRAGMA user_version = 1",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_exec(
+            db,
+            "DROP TABLE dataset; DROP TABLE submission; DROP TABLE challenge; DROP TABLE assignment; DROP TABLE key;"
+            "DROP TABLE result; DROP TABLE job; DROP INDEX graph_training; "
+            "ALTER TABLE graph DROP COLUMN training; PRAGMA user_version = 1",
+            NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(db);
     open_store();
     struct nb_graph *again = nb_store_get(store, "g", &info, &error);

@@ -157,14 +157,40 @@ static int damaged(const char *name, struct nb_error *e)
     return nb_fail(e, NB_E_store_failed, "what optimisers kept cannot be read: %.200s", name);
 }
 
-static int load_moment(struct nb_memory *m, const struct words *w, const struct nb_named *x, enum nb_dtype dtype,
-                       struct nb_error *e)
+/* Rows come in any order: what is not there yet is added. */
+static struct nb_of_loss *loss_at(struct nb_memory *m, const struct words *w, size_t most, struct nb_error *e)
 {
-    struct nb_of_loss *l = &m->v[m->n - 1];
-    struct nb_moments *v = &l->v[l->n - 1];
+    struct nb_of_loss *l = (struct nb_of_loss *)nb_memory_find(m, w->v[0]);
+    if (l)
+        return l;
+    l = &m->v[m->n];
+    l->loss = nb_strdup(&m->base.arena, w->v[0], e);
+    l->optimiser = nb_optimiser_find(w->v[1]);
+    l->v = nb_zalloc(&m->base.arena, most, sizeof *l->v, e);
+    if (!l->loss || !l->v)
+        return NULL;
+    m->n++;
+    return l;
+}
+
+static struct nb_moments *moments_at(struct nb_memory *m, struct nb_of_loss *l, const char *tensor, struct nb_error *e)
+{
+    struct nb_moments *v = (struct nb_moments *)nb_moments_find(l, tensor);
+    if (v)
+        return v;
+    v = &l->v[l->n];
+    if (!(v->tensor = nb_strdup(&m->base.arena, tensor, e)))
+        return NULL;
+    l->n++;
+    return v;
+}
+
+static int load_moment(struct nb_memory *m, const struct nb_of_loss *l, struct nb_moments *v, const char *moment,
+                       const struct nb_named *x, enum nb_dtype dtype, struct nb_error *e)
+{
     const char *const *names = nb_optimiser_at(dtype, l->optimiser)->moments;
     int k = 0;
-    while (names[k] && strcmp(names[k], w->v[3]))
+    while (names[k] && strcmp(names[k], moment))
         k++;
     if (!names[k] || x->t.dtype != dtype)
         return damaged(x->name, e);
@@ -179,23 +205,17 @@ static int load_moment(struct nb_memory *m, const struct words *w, const struct 
 static int load_row(struct nb_memory *m, const struct nb_named *x, size_t most, enum nb_dtype dtype, struct nb_error *e)
 {
     struct words w;
-    struct nb_arena *a = &m->base.arena;
     split(x->name, &w);
-    if (w.n < 2 || (w.n > 2 && !m->n) || (w.n > 3 && !m->v[m->n - 1].n) || (w.n < 4 && x->t.dtype != NB_I64) ||
-        nb_optimiser_find(w.v[1]) < 0)
+    if (w.n < 2 || nb_optimiser_find(w.v[1]) < 0 || (w.n < 4 && x->t.dtype != NB_I64))
         return damaged(x->name, e);
-    if (w.n == 4)
-        return load_moment(m, &w, x, dtype, e);
-    int64_t steps = *(const int64_t *)x->t.data;
-    const char *name = nb_strdup(a, w.v[w.n == 2 ? 0 : 2], e);
-    struct nb_of_loss *l = w.n == 2 ? &m->v[m->n++] : &m->v[m->n - 1];
-    if (w.n == 3)
-        l->v[l->n++] = (struct nb_moments){.tensor = name, .steps = steps};
-    else
-        *l = (struct nb_of_loss){.loss = name, .optimiser = nb_optimiser_find(w.v[1]), .steps = steps};
-    if (w.n == 2 && !(l->v = nb_zalloc(a, most, sizeof *l->v, e)))
+    struct nb_of_loss *l = loss_at(m, &w, most, e);
+    struct nb_moments *v = l && w.n > 2 ? moments_at(m, l, w.v[2], e) : NULL;
+    if (!l || (w.n > 2 && !v))
         return -1;
-    return name ? 0 : -1;
+    if (w.n == 4)
+        return load_moment(m, l, v, w.v[3], x, dtype, e);
+    *(v ? &v->steps : &l->steps) = *(const int64_t *)x->t.data;
+    return 0;
 }
 
 struct nb_memory *nb_memory_load(const struct nb_tensors *from, enum nb_dtype dtype, struct nb_error *e)
