@@ -76,7 +76,7 @@ struct nb_weight {
     bool buffer; /* loaded and saved with the rest but not learned */
 };
 
-enum { NB_MAX_WEIGHTS = 8 };
+enum { NB_MAX_WEIGHTS = 64 }; /* eight LSTM layers in both directions */
 
 /* What shape inference sees and says. Sizes may be symbols or NB_ANY: use nb_dim_same, nb_count, nb_broadcast.
  * A fault of an argument: nb_fail + nb_at(e, "argument"); a fault of the inputs: nb_fail alone. */
@@ -93,7 +93,7 @@ struct nb_infer {
     struct nb_shape *out; /* nout places */
     int nw;
     struct nb_weight w[NB_MAX_WEIGHTS];
-    struct nb_shape noise; /* shape of the noise port, if there is one */
+    struct nb_shape noise; /* shape of the noise port, if there is one; rank -1: no noise with these arguments */
     double noise_p;        /* bernoulli's probability of the noise port */
     bool noise_off;        /* nothing is drawn (eval); the port arrives with data NULL */
     size_t saved;          /* nb_reals that forward leaves for backward (c->saved) */

@@ -177,7 +177,7 @@ static int open_noise(struct nb_builder *b, const struct nb_module *m, const str
 {
     for (int i = 0; i < f->nin; i++) {
         const struct nb_port *p = port_at(m, i);
-        if (in[i] >= 0 || !p || !(p->flags & NB_NOISE))
+        if (in[i] >= 0 || !p || !(p->flags & NB_NOISE) || f->noise.rank < 0)
             continue;
         struct nb_net *net = b->net;
         const char *name = nb_sprintf(b->arena, e, "%s/%s", probe, p->name);
