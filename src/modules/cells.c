@@ -371,22 +371,97 @@ static const struct nb_arg gru_args[] = {NB_RECURRENT_SIZES, NB_RECURRENT_BIAS, 
 static const struct nb_case rnn_cases[] = {
     {"\"hidden_size\": 5", "3x4 3x5", false},
     {"\"hidden_size\": 3, \"nonlinearity\": \"relu\", \"bias\": false", "5x2 5x3", false},
-    {"\"hidden_size\": 17", "2x3x5", false},
-    {"\"hidden_size\": 4, \"nonlinearity\": \"relu\"", "7", false},
+    {"\"hidden_size\": 17", "2x3x5 2x3x17", false},
+    {"\"hidden_size\": 4, \"nonlinearity\": \"relu\"", "7 4", false},
     {0},
 };
 static const struct nb_case lstm_cases[] = {
     {"\"hidden_size\": 5", "3x4 3x5 3x5", false},
     {"\"hidden_size\": 3, \"bias\": false, \"peephole\": true", "5x2 5x3 5x3", false},
-    {"\"hidden_size\": 17", "2x5 - 2x17", false},
-    {"\"hidden_size\": 4, \"peephole\": true", "7", false},
+    {"\"hidden_size\": 17", "2x5 2x17 2x17", false},
+    {"\"hidden_size\": 4, \"peephole\": true", "7 4 4", false},
     {0},
 };
 static const struct nb_case gru_cases[] = {
     {"\"hidden_size\": 5", "3x4 3x5", false},
     {"\"hidden_size\": 3, \"linear_before_reset\": false", "5x2 5x3", false},
     {"\"hidden_size\": 17, \"bias\": false", "2x5 2x17", false},
-    {"\"hidden_size\": 4, \"linear_before_reset\": false, \"bias\": false", "7", false},
+    {"\"hidden_size\": 4, \"linear_before_reset\": false, \"bias\": false", "7 4", false},
+    {0},
+};
+
+/* 1 for relu where a is above 0, 1 - h'^2 for tanh. */
+#define PLAIN_SLOPE "where(nonlinearity, y > 0, 1 - y^2)"
+static const struct nb_known rnn_mistakes[] = {
+    {.code = "rnncell_slope_missing", .formula = "g @ weight_ih", .hint = "The slope of the nonlinearity is missing."},
+    {.code = "rnncell_slope_missing",
+     .of = "h",
+     .formula = "g @ weight_hh",
+     .hint = "The slope of the nonlinearity is missing."},
+    {.code = "rnncell_other_matrix",
+     .of = "h",
+     .formula = "(g*" PLAIN_SLOPE ") @ transpose(weight_hh)",
+     .hint = "Back goes the other way: the gradient of a times W_hh, not its transpose."},
+    {.code = "rnncell_new_state",
+     .of = "weight_hh",
+     .formula = "transpose(g*" PLAIN_SLOPE ") @ y",
+     .hint = "W_hh meets the old state, not the new one."},
+    {.code = "rnncell_square_missing",
+     .formula = "where(nonlinearity, 0/0, (g*(1 - y)) @ weight_ih)",
+     .hint = "The square is missing: the slope is 1 - tanh(a)^2."},
+    {0},
+};
+
+/* Gate k of n, for a batch and with biases. */
+#define GATE(k, n)                                                                                                     \
+    "sigmoid(sum(reshape(linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh), [-1, " #n ", hidden_size])*"   \
+    "reshape(one_hot(" #k ", " #n "), [" #n ", 1]), 1))"
+#define INPUT_GATE GATE(0, 4)
+#define FORGET_GATE GATE(1, 4)
+#define OUTPUT_GATE GATE(3, 4)
+#define NO_PEEPHOLE(formula) "where(peephole, 0/0, " formula ")"
+static const struct nb_known lstm_mistakes[] = {
+    {.code = "lstmcell_output_path_missing",
+     .of = "c",
+     .formula = NO_PEEPHOLE("d - g*(" OUTPUT_GATE " - y^2/" OUTPUT_GATE ")*" FORGET_GATE),
+     .hint = "The memory reaches the output, too: dc = (g_c + g_h o (1 - tanh(c')^2)) f."},
+    {.code = "lstmcell_square_missing",
+     .of = "c",
+     .formula = NO_PEEPHOLE("d + g*(y^2/" OUTPUT_GATE " - y)*" FORGET_GATE),
+     .hint = "The square is missing: the slope of the output is o (1 - tanh(c')^2)."},
+    {.code = "lstmcell_forget_missing",
+     .of = "c",
+     .formula = NO_PEEPHOLE("d/" FORGET_GATE),
+     .hint = "The old memory went through the forget gate: times f."},
+    {.code = "lstmcell_gates_exchanged",
+     .of = "c",
+     .formula = NO_PEEPHOLE("d/" FORGET_GATE "*" INPUT_GATE),
+     .hint = "The old memory meets the forget gate, the second block, not the input gate."},
+    {0},
+};
+
+/* n is had from h' = (1 - z) n + z h. */
+#define UPDATE_GATE GATE(1, 3)
+#define NEW_STATE "((y - " UPDATE_GATE "*h)/(1 - " UPDATE_GATE "))"
+#define LAST_BLOCK "reshape(one_hot(2, 3), [3, 1])"
+static const struct nb_known gru_mistakes[] = {
+    {.code = "grucell_direct_path_missing",
+     .of = "h",
+     .formula = "d - g*" UPDATE_GATE,
+     .hint = "The old state also goes straight to the new one: plus g z."},
+    {.code = "grucell_direct_path_only",
+     .of = "h",
+     .formula = "g*" UPDATE_GATE,
+     .hint = "The old state also reaches the gates and the new state."},
+    {.code = "grucell_update_exchanged",
+     .of = "h",
+     .formula = "d + g*(1 - 2*" UPDATE_GATE ")",
+     .hint = "h' = (1 - z) n + z h: the old state goes on by z, not by 1 - z."},
+    {.code = "grucell_reset_missing",
+     .of = "bias_hh",
+     .formula = "reshape(reshape(d, [3, hidden_size])*(1 - " LAST_BLOCK ") + " LAST_BLOCK "*sum(g*(1 - " UPDATE_GATE
+                ")*(1 - " NEW_STATE "^2), 0), [-1])",
+     .hint = "The reset gate stands before W_hn h + b_hn: times r."},
     {0},
 };
 
@@ -401,6 +476,7 @@ static const struct nb_kink rnn_kinks[] = {{"relu: a = 0", "0"}, {0}};
 const struct nb_module NB(nb_module_cells)[] = {
     {
         .type = "RNNCell",
+        .mistakes = rnn_mistakes,
         .summary = "One step of a plain recurrent layer.",
         .formula = "h' = \\varphi(a),\\quad a = W_{ih} x + b_{ih} + W_{hh} h + b_{hh},\\quad "
                    "\\varphi = \\tanh \\text{ or } \\operatorname{relu}",
@@ -420,6 +496,7 @@ const struct nb_module NB(nb_module_cells)[] = {
     },
     {
         .type = "LSTMCell",
+        .mistakes = lstm_mistakes,
         .summary = "One step of long short-term memory.",
         .formula = "i, f, o = \\sigma(a_i), \\sigma(a_f), \\sigma(a_o),\\ g = \\tanh a_g,\\quad "
                    "a = W_{ih} x + b_{ih} + W_{hh} h + b_{hh};\\quad c' = f c + i g,\\quad h' = o \\tanh c'",
@@ -440,6 +517,7 @@ const struct nb_module NB(nb_module_cells)[] = {
     },
     {
         .type = "GRUCell",
+        .mistakes = gru_mistakes,
         .summary = "One step of a gated recurrent unit.",
         .formula = "r, z = \\sigma(a_r), \\sigma(a_z);\\quad n = \\tanh(W_{in} x + b_{in} + r (W_{hn} h + b_{hn})) "
                    "\\text{ or } \\tanh(W_{in} x + b_{in} + W_{hn} (r h) + b_{hn});\\quad h' = (1 - z) n + z h",

@@ -530,11 +530,19 @@ static int infer_mask(struct nb_infer *s, int port, int64_t steps, int64_t batch
     return check_port(s, port, "mask", &s->noise, e);
 }
 
+/* A sequence has 0 to T steps. */
+static int64_t lengths(const void *args, const struct nb_shape *x)
+{
+    size_t steps, batch;
+    count_samples(args, x, &steps, &batch);
+    return (int64_t)steps + 1;
+}
+
 static int infer(struct nb_infer *s, enum nb_family family, struct nb_error *e)
 {
     const struct nb_recurrent_args *a = s->args;
     const struct nb_shape *x = &s->in[0];
-    int memory = family == NB_LSTM, lengths = 2 + memory;
+    int memory = family == NB_LSTM, later = 2 + memory;
     if (check_rank(s, e) || NB(nb_recurrent_input)(s, e) || check_layers(s, e))
         return -1;
     bool batched = x->rank == 3;
@@ -545,7 +553,7 @@ static int infer(struct nb_infer *s, enum nb_family family, struct nb_error *e)
         states = nb_shape_of(2, states.dim[0], a->hidden_size);
     struct nb_shape each = batched ? nb_shape_of(1, batch) : nb_shape_of(0);
     if (check_port(s, 1, "h0", &states, e) || (memory && check_port(s, 2, "c0", &states, e)) ||
-        check_port(s, lengths, "sequence_lens", &each, e) || infer_mask(s, lengths + 1, steps, batch, e))
+        check_port(s, later, "sequence_lens", &each, e) || infer_mask(s, later + 1, steps, batch, e))
         return -1;
     s->out[0] = *x;
     s->out[0].dim[x->rank - 1] = directions * a->hidden_size;
@@ -656,7 +664,8 @@ static const struct nb_kink kinks[] = {{"clip: |a| = \\text{clip}", "the slope i
     "second direction starts at its last step. All learned tensors start uniform within 1/sqrt(hidden_size); with "    \
     "_reverse behind they are those of the second direction. The mask of dropout is noise, "                           \
     "[num_layers - 1, T, B, outputs], also with batch_first. "
-#define LAYER_ROW .args_size = sizeof(struct nb_recurrent_args), .jacobian = "D", .lo = -1.5, .hi = 1.5
+#define LAYER_ROW                                                                                                      \
+    .args_size = sizeof(struct nb_recurrent_args), .classes = lengths, .jacobian = "D", .lo = -1.5, .hi = 1.5
 #define BACK_IN_TIME                                                                                                   \
     "back through all steps, \\bar h_t = g_t + \\bar a_{t+1} W_{hh};\\quad dW_{ih} = \\sum_t \\bar a_t^{\\mathsf T} "  \
     "x_t,\\quad dW_{hh} = \\sum_t \\bar a_t^{\\mathsf T} h_{t-1},\\quad db = \\sum_t \\bar a_t,\\quad "                \
