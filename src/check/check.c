@@ -253,7 +253,7 @@ static int plan(struct nb_checker *k, struct nb_error *e)
 {
     if (!(k->p = nb_graph_plan(k->g, NB_ASK_BACKWARD, &k->run, k->arena, e)))
         return -1;
-    if (!k->p->plan.net.given.n) {
+    if (!nb_net_given(&k->p->plan.net)) {
         k->plain = k->p;
         return 0;
     }

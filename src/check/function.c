@@ -11,7 +11,7 @@ enum { POINTS = 3 };
 /* Numbers are right or wrong where they are; formulas everywhere. */
 static bool is_function(const struct nb_checker *k)
 {
-    return !k->c->gradients_given && !k->c->jacobian && k->p->plan.net.given.n;
+    return !k->c->gradients_given && !k->c->jacobian && nb_net_given(&k->p->plan.net);
 }
 
 /* ---- another point ----------------------------------------------------------------------------------------------- */

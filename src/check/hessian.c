@@ -98,6 +98,9 @@ static int set_up(struct hessian *q, struct nb_error *e)
     for (int i = 0; i < k->nleaf; i++)
         if (set_up_leaf(q, i, e))
             return -1;
+    /* What stops give is a constant, here as in the complex step, which drops its imaginary part. */
+    if (nb_session_forward(&q->d, e) || nb_session_hold(&q->d, k->arena, e))
+        return -1;
     q->entry = nb_zalloc(k->arena, q->n, sizeof *q->entry, e);
     q->plus = nb_alloc(k->arena, q->n, sizeof *q->plus, e);
     return q->entry && q->plus ? 0 : -1;

@@ -92,7 +92,7 @@ static double **gradients(struct nb_checker *k, struct nb_arena *a, struct nb_er
 /* Twice the cotangent, and none. Formulas of a user may do as they like: they are judged by their numbers. */
 static int try_factors(struct nb_checker *k, double **first, struct nb_arena *a, struct nb_error *e)
 {
-    if (k->p->plan.net.given.n)
+    if (nb_net_given(&k->p->plan.net))
         return 0;
     if (backward_of(k, 2, a, e) || compare(k, first, 2, "twice the cotangent does not give twice the gradient", e))
         return -1;

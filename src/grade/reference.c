@@ -154,7 +154,7 @@ static bool given_backward(struct nb_graph *g, const struct nb_run *run, struct 
 {
     struct nb_error ignored = {0};
     struct nb_planned *p = nb_graph_plan(g, NB_ASK_BACKWARD, run, a, &ignored);
-    bool given = p && p->plan.net.given.n;
+    bool given = p && nb_net_given(&p->plan.net);
     if (p)
         nb_planned_unref(p);
     return given;

@@ -138,6 +138,8 @@ int nb_net_input(const struct nb_net *net, const char *name);
 int nb_match_learned(const struct nb_net *net, const char *prefix, const char *pattern, int *list, int *n);
 int nb_fail_no_match(const struct nb_net *net, const char *pattern, struct nb_error *e);
 const struct nb_module *nb_op_module(const struct nb_op *op, enum nb_dtype build);
+/* Some module has a backward of the user's, also in the step of a scan. */
+bool nb_net_given(const struct nb_net *net);
 char *nb_net_shape_text(const struct nb_net *net, int value, char *buf, size_t size);
 
 #endif

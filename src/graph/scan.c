@@ -18,6 +18,14 @@ static size_t count(const struct nb_scan *sc, int v)
     return (size_t)nb_count(&sc->net.values.v[v].shape);
 }
 
+bool nb_net_given(const struct nb_net *net)
+{
+    for (size_t i = 0; i < net->ops.n; i++)
+        if (net->ops.v[i].scan && nb_net_given(&net->ops.v[i].scan->net))
+            return true;
+    return net->given.n > 0;
+}
+
 /* ---- the plan of one step -------------------------------------------------------------------------------------- */
 
 static int body_value(const struct nb_scan *sc, int i)
@@ -285,16 +293,20 @@ static char *held_at(const struct walk *w, int64_t t)
     return w->held + (size_t)t * w->sc->size.held * w->size;
 }
 
-/* Carries at a cut are constants, as what stops give. */
+/* Carries at a cut are constants, as what stops give: held, or their real parts. */
 static void hold_carries(struct walk *w, int64_t t)
 {
     size_t n = w->sc->size.carries * w->size;
-    char *held = held_at(w, t) + w->sc->size.held * w->size - n, *carries = w->carries + (size_t)t * n;
-    if (!truncated(w->sc, t) || !w->sc->keeps)
+    char *held = held_at(w, t) + w->sc->size.held * w->size - n;
+    char *carries = w->carries + (w->sc->keeps ? (size_t)t : (size_t)t & 1) * n;
+    double *parts = (double *)(void *)carries;
+    if (!truncated(w->sc, t))
         return;
     if (w->holds)
         memcpy(carries, held, n);
-    else
+    for (size_t i = 0; i < w->sc->size.carries && w->s.dtype == NB_C128; i++)
+        parts[2 * i + 1] = 0;
+    if (!w->holds && w->sc->keeps)
         memcpy(held, carries, n);
 }
 

@@ -257,6 +257,8 @@ static int begin_with(struct nb_scope *s, const struct nb_step *step, const stru
     if (x->value < 0)
         return -1;
     const struct nb_shape *start = shape_of(s, x->value);
+    if (s->b->net->values.v[x->value].integer)
+        return nb_fail(e, NB_E_bad_dtype, "%s is carried as real numbers, its start value holds integers", x->port), -2;
     if (nb_shape_same(start, carried) == 1)
         return x->value;
     if (start->rank > carried->rank || nb_broadcast(start, carried, &both) || !nb_shape_same(&both, carried))
