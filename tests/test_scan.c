@@ -198,7 +198,7 @@ START_TEST(test_memory)
     double a, b, none;
     size_t kept = memory_of("", true, &a), again = memory_of(", 'recompute': true", true, &b),
            forward_only = memory_of("", false, &none);
-    ck_assert_double_eq(a, b); /* to the bit */
+    ck_assert_double_eq(a, b);          /* to the bit */
     ck_assert_uint_lt(again * 3, kept); /* what is left are mostly inputs, gradients and carries */
     ck_assert_uint_lt(forward_only * 2, again);
 }

@@ -171,7 +171,7 @@ static bool by_entries(const struct look *l, const struct nb_op *op)
         if (op->in[i] < 0)
             return false;
     return (m->jacobian && m->jacobian[0] == 'P') ||
-           (op->nin == 2 && !strcmp(m->inputs[1].name, "target") &&
+           (op->nin == 2 && !strcmp(m->inputs[1].name, "target") && !v[op->in[1]].integer &&
             nb_shape_same(&v[op->in[0]].shape, &v[op->in[1]].shape) == 1);
 }
 
