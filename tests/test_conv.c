@@ -268,6 +268,22 @@ static const struct plain plain[] = {
      {1, 1, 1},
      1,
      'r'},
+    {"Conv2d",
+     "\"out_channels\": 16, \"kernel_size\": 3, \"padding\": 1",
+     "3x17x29x27",
+     {1, 1, 1},
+     {0, 1, 1},
+     {1, 1, 1},
+     1,
+     'z'},
+    {"Conv2d",
+     "\"out_channels\": 128, \"kernel_size\": 3, \"padding\": 1, \"padding_mode\": \"reflect\"",
+     "2x128x9x14",
+     {1, 1, 1},
+     {0, 1, 1},
+     {1, 1, 1},
+     1,
+     'f'},
 };
 enum { PLAIN = sizeof plain / sizeof *plain };
 

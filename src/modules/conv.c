@@ -3,7 +3,8 @@
  *
  * With y the narrow tensor and x the wide one there are three products: y = W x (narrowing), x = W' y (widening) and
  * W = y x' (meeting). Each goes through columns, a block at a time. */
-#include "modules/window.h"
+#include "modules/depthwise.h"
+#include "modules/winograd.h"
 #include "nabla/module.h"
 
 struct args {
@@ -16,7 +17,8 @@ enum { VALID = -1, SAME = -2 }; /* words for padding */
 
 /* ---- blocks ----------------------------------------------------------------------------------------------------- */
 
-enum { BLOCK_REALS = 1 << 17, LEAST_COLUMNS = 256, LARGE_PLANE = 128 };
+/* Products of a block: up to a million OpenBLAS does not pack them first, which is worth it from so many columns on. */
+enum { BLOCK_REALS = 1 << 17, LEAST_COLUMNS = 256, LARGE_PLANE = 64, UNPACKED = 1000000 };
 
 /* How a window's columns are cut into blocks, and the scratch that takes. */
 struct cut {
@@ -44,6 +46,8 @@ static struct cut cut_of(const struct nb_window *w)
 {
     size_t plane = nb_volume(w->narrow), depth = nb_window_depth(w), rows = w->narrow[0] * w->narrow[1];
     size_t most = BLOCK_REALS / depth > LEAST_COLUMNS ? BLOCK_REALS / depth : LEAST_COLUMNS;
+    size_t unpacked = UNPACKED / depth / w->nc;
+    most = unpacked >= LEAST_COLUMNS / 2 && unpacked < most ? unpacked : most;
     struct cut c = {.direct = nb_field_direct(w), .samples = 1, .rows = rows, .width = w->narrow[2]};
     if (plane < LARGE_PLANE)
         c.samples = at_most(most / plane, w->batch);
@@ -176,9 +180,28 @@ static void set_rows(const struct side *s, size_t rows, size_t n, const nb_real 
             s->v[i * s->apart + j] = value[i];
 }
 
+/* By tiles? Only in single precision: there it is about speed, in double about the last digits. */
+static bool by_tiles(const struct nb_window *w, void *work, struct nb_tiles *t)
+{
+    if (NB_BUILD != 0 || !nb_tiles_fit(w))
+        return false;
+    *t = nb_tiles_of(w);
+    nb_tiles_place(t, work);
+    return true;
+}
+
 static void narrowing(const struct nb_window *w, const nb_real *weight, const nb_real *bias, const nb_real *wide,
                       nb_real *narrow, void *work)
 {
+    struct nb_tiles t;
+    if (nb_is_thin(w)) {
+        nb_thin_narrowing(w, weight, bias, wide, narrow, work);
+        return;
+    }
+    if (by_tiles(w, work, &t)) {
+        nb_tiles_narrowing(&t, weight, bias, wide, narrow);
+        return;
+    }
     struct cut c = cut_of(w);
     struct scratch s = scratch_of(&c, work);
     size_t depth = nb_window_depth(w);
@@ -195,6 +218,15 @@ static void narrowing(const struct nb_window *w, const nb_real *weight, const nb
 
 static void widening(const struct nb_window *w, const nb_real *weight, const nb_real *narrow, nb_real *wide, void *work)
 {
+    struct nb_tiles t;
+    if (nb_is_thin(w)) {
+        nb_thin_widening(w, weight, narrow, wide, work);
+        return;
+    }
+    if (by_tiles(w, work, &t)) {
+        nb_tiles_widening(&t, weight, narrow, wide);
+        return;
+    }
     struct cut c = cut_of(w);
     struct scratch s = scratch_of(&c, work);
     size_t depth = nb_window_depth(w);
@@ -212,6 +244,15 @@ static void widening(const struct nb_window *w, const nb_real *weight, const nb_
 
 static void meeting(const struct nb_window *w, const nb_real *narrow, const nb_real *wide, nb_real *weight, void *work)
 {
+    struct nb_tiles t;
+    if (nb_is_thin(w)) {
+        nb_thin_meeting(w, narrow, wide, weight, work);
+        return;
+    }
+    if (by_tiles(w, work, &t)) {
+        nb_tiles_meeting(&t, narrow, wide, weight);
+        return;
+    }
     struct cut c = cut_of(w);
     struct scratch s = scratch_of(&c, work);
     size_t depth = nb_window_depth(w);
@@ -501,7 +542,11 @@ static int set_work(struct nb_infer *s, int n, bool transposed, struct nb_error 
         return nb_at(e, "padding");
     }
     struct cut c = cut_of(&w);
-    s->work = c.field + c.columns + c.side;
+    s->work = nb_is_thin(&w) ? nb_thin_work(&w) : c.field + c.columns + c.side;
+    if (!nb_is_thin(&w) && nb_tiles_fit(&w)) {
+        struct nb_tiles t = nb_tiles_of(&w);
+        s->work = nb_tiles_work(&t) > s->work ? nb_tiles_work(&t) : s->work; /* for either way: the builds differ */
+    }
     return 0;
 }
 

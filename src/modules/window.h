@@ -164,17 +164,29 @@ struct nb_patch {
     size_t row, rows, from, width;
 };
 
+/* Short rows are the rule: eight or four at once, the last ones overlapping. */
+static inline void nb_copy_row(size_t n, const nb_real *restrict from, nb_real *restrict to)
+{
+    if (n >= 8) {
+        for (size_t j = 0; j < n - 8; j += 8)
+            memcpy(to + j, from + j, 8 * sizeof *to);
+        memcpy(to + n - 8, from + n - 8, 8 * sizeof *to);
+    } else if (n >= 4) {
+        memcpy(to, from, 4 * sizeof *to);
+        memcpy(to + n - 4, from + n - 4, 4 * sizeof *to);
+    } else {
+        for (size_t j = 0; j < n; j++)
+            to[j] = from[j];
+    }
+}
+
 NB_SIMD static void nb_take_rows(size_t rows, size_t width, const nb_real *f, size_t row, size_t step, nb_real *to)
 {
     for (size_t r = 0; r < rows; r++, f += row, to += width) {
-        if (step == 1) {
-            NB_LOOP
-            for (size_t j = 0; j < width; j++)
-                to[j] = f[j];
-        } else {
-            for (size_t j = 0; j < width; j++)
-                to[j] = f[j * step];
-        }
+        if (step == 1)
+            nb_copy_row(width, f, to);
+        for (size_t j = 0; j < width && step > 1; j++)
+            to[j] = f[j * step];
     }
 }
 
@@ -202,19 +214,28 @@ static inline bool nb_next_rows(const struct nb_window *w, const struct nb_patch
                                 struct nb_rows *r)
 {
     size_t left = p->rows - (r->done += r->n), row = p->row + r->done;
-    size_t a = row / w->narrow[1], b = row % w->narrow[1];
+    size_t a = w->narrow[0] > 1 ? row / w->narrow[1] : 0, b = row - a * w->narrow[1];
     r->n = w->narrow[1] - b < left ? w->narrow[1] - b : left;
     r->at = w->stride[0] * a * pitch->slab + w->stride[1] * b * pitch->row + w->stride[2] * p->from;
     r->to = r->done * p->width;
     return left > 0;
 }
 
-/* The offset of place u of the kernel, counted through. */
-static inline size_t nb_place(const struct nb_window *w, const struct nb_pitch *pitch, size_t u)
+/* The offsets of all places of the kernel, one after the other. */
+struct nb_place {
+    size_t u[NB_SPACE], at;
+};
+
+static inline void nb_next_place(const struct nb_window *w, const struct nb_pitch *pitch, struct nb_place *p)
 {
-    size_t last = u % w->kernel[2], rest = u / w->kernel[2];
-    return w->dilation[0] * (rest / w->kernel[1]) * pitch->slab + w->dilation[1] * (rest % w->kernel[1]) * pitch->row +
-           w->dilation[2] * last;
+    const size_t step[] = {pitch->slab, pitch->row, 1};
+    for (int d = NB_SPACE - 1; d >= 0; d--) {
+        p->at += w->dilation[d] * step[d];
+        if (++p->u[d] < w->kernel[d])
+            return;
+        p->at -= w->kernel[d] * w->dilation[d] * step[d];
+        p->u[d] = 0;
+    }
 }
 
 /* The columns of a patch, `apart` entries between their rows, from the field of one group. */
@@ -222,10 +243,12 @@ static inline void nb_take_columns(const struct nb_window *w, const struct nb_pa
                                    nb_real *columns)
 {
     struct nb_pitch pitch = nb_field_pitch(w);
+    struct nb_place place = {0};
+    size_t places = nb_volume(w->kernel);
     for (size_t c = 0; c < w->wc; c++, f += pitch.plane)
-        for (size_t u = 0; u < nb_volume(w->kernel); u++, columns += apart)
+        for (size_t u = 0; u < places; u++, columns += apart, nb_next_place(w, &pitch, &place))
             for (struct nb_rows r = {0}; nb_next_rows(w, p, &pitch, &r);)
-                nb_take_rows(r.n, p->width, f + r.at + nb_place(w, &pitch, u), w->stride[1] * pitch.row, w->stride[2],
+                nb_take_rows(r.n, p->width, f + r.at + place.at, w->stride[1] * pitch.row, w->stride[2],
                              columns + r.to);
 }
 
@@ -234,11 +257,13 @@ static inline void nb_give_columns(const struct nb_window *w, const struct nb_pa
                                    size_t apart, nb_real *f)
 {
     struct nb_pitch pitch = nb_field_pitch(w);
+    struct nb_place place = {0};
+    size_t places = nb_volume(w->kernel);
     for (size_t c = 0; c < w->wc; c++, f += pitch.plane)
-        for (size_t u = 0; u < nb_volume(w->kernel); u++, columns += apart)
+        for (size_t u = 0; u < places; u++, columns += apart, nb_next_place(w, &pitch, &place))
             for (struct nb_rows r = {0}; nb_next_rows(w, p, &pitch, &r);)
                 nb_give_rows(r.n, p->width, columns + r.to, w->stride[1] * pitch.row, w->stride[2],
-                             f + r.at + nb_place(w, &pitch, u));
+                             f + r.at + place.at);
 }
 
 #endif
