@@ -37,6 +37,7 @@ static void put_links(struct nb_writer *w)
                                            {"backward", "/v1/backward"},
                                            {"loss", "/v1/loss"},
                                            {"check", "/v1/check"},
+                                           {"diagnose", "/v1/diagnose"},
                                            {"probes", "/v1/probes"},
                                            {"jobs", "/v1/jobs"},
                                            {"assignments", "/v1/assignments"},

@@ -61,7 +61,8 @@ double nb_svg_paragraph(struct nb_svg *s, const char *class, double x, double y,
             bytes = cut;
         memcpy(line, text, bytes);
         line[bytes] = 0;
-        nb_svg_label(s, class, x, y, line);
+        if (s)
+            nb_svg_label(s, class, x, y, line);
         y += LINE;
         text += bytes;
         text += strspn(text, " ");
