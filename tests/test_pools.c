@@ -1,0 +1,340 @@
+/* test_pools.c - pools, unpooling and upsampling, and the modules that cut, pad and rearrange: shapes with symbols,
+ * what is refused and where, closed forms, and identities that hold to the last bit. */
+#include "inference.h"
+#include "nabla/rng.h"
+#include <math.h>
+
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
+
+static const struct inference shapes[] = {
+    {"MaxPool1d", "{\"kernel_size\": 2}", "BxTx8", "[B, T, 4]"},
+    {"MaxPool1d", "{\"kernel_size\": 2}", "3x9", "[3, 4]"},
+    {"MaxPool1d", "{\"kernel_size\": 2, \"ceil_mode\": true}", "3x9", "[3, 5]"},
+    {"MaxPool1d", "{\"kernel_size\": 3, \"stride\": 1, \"padding\": 1}", "BxCxT", "[B, ?, T]"},
+    {"MaxPool1d", "{\"kernel_size\": 2}", "Bx3xT", "[B, 3, ?]"},
+    {"MaxPool2d", "{\"kernel_size\": 2, \"return_indices\": true}", "Bx3x6x8", "[B, 3, 3, 4] [B, 3, 3, 4]"},
+    {"MaxPool2d", "{\"kernel_size\": [3, 2], \"stride\": [2, 1], \"padding\": [1, 0]}", "Bx3x5x7", "[B, 3, 3, 6]"},
+    {"MaxPool2d", "{\"kernel_size\": 3, \"dilation\": 2, \"stride\": 1}", "2x5x5", "[2, 1, 1]"},
+    {"MaxPool2d", "{\"kernel_size\": 3, \"padding\": 1, \"ceil_mode\": true, \"stride\": 2}", "2x6x8", "[2, 4, 5]"},
+    {"MaxPool3d", "{\"kernel_size\": 2}", "BxTx4x5x6", "[B, T, 2, 2, 3]"},
+    {"AvgPool2d", "{\"kernel_size\": 2, \"stride\": 3, \"ceil_mode\": true}", "Bx2x7x4", "[B, 2, 3, 2]"},
+    {"AvgPool2d", "{\"kernel_size\": 3, \"stride\": 1, \"padding\": 1}", "Bx2xTxT", "[B, 2, T, T]"},
+    {"LPPool1d", "{\"norm_type\": 2, \"kernel_size\": 3}", "Bx2x7", "[B, 2, 2]"},
+    {"AdaptiveAvgPool2d", "{\"output_size\": [3, 5]}", "BxTx?x?", "[B, T, 3, 5]"},
+    {"AdaptiveMaxPool1d", "{\"output_size\": 3, \"return_indices\": true}", "Bx2xT", "[B, 2, 3] [B, 2, 3]"},
+    {"GlobalAvgPool", NULL, "BxTx5", "[B, T, 1]"},
+    {"GlobalMaxPool", NULL, "Bx4xTx3x?", "[B, 4, 1, 1, 1]"},
+    {"MaxUnpool1d", "{\"kernel_size\": 2}", "Bx3x4 Bx3x4", "[B, 3, 8]"},
+    {"MaxUnpool1d", "{\"kernel_size\": 2}", "Bx3xT Bx3x?", "[B, 3, ?]"},
+    {"MaxUnpool2d", "{\"kernel_size\": 2, \"output_size\": [7, 9]}", "Bx3x3x4 Bx3x3x4", "[B, 3, 7, 9]"},
+    {"MaxUnpool2d", "{\"kernel_size\": 3, \"stride\": 2, \"padding\": 1}", "3x3x4 3x3x4", "[3, 5, 7]"},
+    {"Upsample", "{\"scale_factor\": 2}", "Bx3x4xT", "[B, 3, 8, ?]"},
+    {"Upsample", "{\"scale_factor\": [1, 2.5]}", "Bx3xTx5", "[B, 3, T, 12]"},
+    {"Upsample", "{\"size\": [3, 4], \"mode\": \"bilinear\"}", "Bx3xTxT", "[B, 3, 3, 4]"},
+    /* refused */
+    {"MaxPool1d", "{\"kernel_size\": 9}", "Bx3x8",
+     "shape_mismatch /kernel_size: the kernel covers 9 entries, the padded input has 8"},
+    {"MaxPool2d", "{\"kernel_size\": [2, 3], \"dilation\": [1, 4]}", "Bx3x8x8",
+     "shape_mismatch /kernel_size/1: the kernel covers 9 entries, the padded input has 8"},
+    {"AvgPool2d", "{\"kernel_size\": [9, 2], \"padding\": [0, 1]}", "3x8x8", "shape_mismatch /kernel_size/0: "},
+    {"MaxPool1d", "{\"kernel_size\": 2147483647, \"dilation\": 2147483647, \"padding\": 1073741823}", "3x8",
+     "shape_mismatch /kernel_size: "},
+    {"MaxPool1d", "{\"kernel_size\": 3, \"padding\": 2}", "Bx3xT",
+     "bad_argument /padding: padding is 2, at most half of the kernel's size, 3, is allowed"},
+    {"AvgPool2d", "{\"kernel_size\": 2, \"padding\": [1, 2]}", "3x8x8", "bad_argument /padding/1: "},
+    {"MaxPool2d", "{\"kernel_size\": [2, 2, 2]}", "3x8x8",
+     "bad_argument /kernel_size: kernel_size has 3 numbers, wanted is one, or 2"},
+    {"MaxPool2d", "{\"kernel_size\": 2, \"stride\": []}", "3x8x8", "[3, 4, 4]"},
+    {"MaxPool1d", "{\"kernel_size\": 2, \"stride\": [1, 2]}", "3x8", "bad_argument /stride: "},
+    {"AdaptiveAvgPool2d", "{\"output_size\": [1, 2, 3]}", "3x8x8", "bad_argument /output_size: "},
+    {"MaxPool2d", "{\"kernel_size\": 2}", "8x8",
+     "shape_mismatch : the input is [8, 8], wanted is [C, H, W] or [N, C, H, W]"},
+    {"MaxPool1d", "{\"kernel_size\": 2}", "2x3x4x5", "shape_mismatch : the input is "},
+    {"AdaptiveMaxPool1d", "{\"output_size\": 2}", "2x3x0", "shape_mismatch : the input is [2, 3, 0]: there is nothing"},
+    {"GlobalAvgPool", NULL, "2x3", "shape_mismatch : the input is [2, 3], wanted is [N, C, ...]"},
+    {"GlobalMaxPool", NULL, "2x3x0", "shape_mismatch : the input is [2, 3, 0]"},
+    {"MaxUnpool1d", "{\"kernel_size\": 2}", "2x3x4 2x3x5", "shape_mismatch : input is [2, 3, 4], indices is [2, 3, 5]"},
+    {"MaxUnpool1d", "{\"kernel_size\": 2, \"output_size\": 10}", "2x3x4 2x3x4",
+     "bad_argument /output_size: output_size is 10, wanted is 6 < output_size < 10"},
+    {"MaxUnpool2d", "{\"kernel_size\": 2, \"output_size\": [7, 6]}", "3x4x4 3x4x4", "bad_argument /output_size/1: "},
+    {"MaxUnpool2d", "{\"kernel_size\": 2, \"padding\": 1}", "3x1x4 3x1x4", "shape_mismatch /padding: "},
+    {"MaxUnpool2d", "{\"kernel_size\": 2, \"padding\": 2}", "3x4x4 3x4x4", "bad_argument /padding: "},
+    {"Upsample", "{\"scale_factor\": 0.1}", "2x3x5",
+     "shape_mismatch /scale_factor: scale_factor 0.1 leaves nothing of 5 entries"},
+    {"Upsample", "{\"scale_factor\": [2, 0.1]}", "2x3x5x5", "shape_mismatch /scale_factor/1: "},
+    {"Upsample", "{\"scale_factor\": [2, 2]}", "2x3x5", "bad_argument /scale_factor: "},
+    {"Upsample", "{\"scale_factor\": 2, \"size\": 3}", "2x3x5",
+     "bad_argument /scale_factor: wanted is one of size and scale_factor, both came"},
+    {"Upsample", NULL, "2x3x5", "bad_argument /size: wanted is one of size and scale_factor, neither came"},
+    {"Upsample", "{\"size\": 3, \"mode\": \"bilinear\"}", "2x3x5",
+     "bad_argument /mode: bilinear is for 2 dimensions of space, the input has 1"},
+    {"Upsample", "{\"size\": 3, \"align_corners\": true}", "2x3x5", "bad_argument /align_corners: "},
+    {"Upsample", "{\"size\": 3}", "3x5", "shape_mismatch : the input is [3, 5], wanted is [N, C, L]"},
+};
+
+START_TEST(infers)
+{
+    check_inference(&shapes[_i]);
+}
+END_TEST
+
+/* ---- closed forms ------------------------------------------------------------------------------------------------ */
+
+#define V(...)                                                                                                         \
+    (const double[])                                                                                                   \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
+
+static void same(const char *what, const struct nb_tensor *t, const double *want)
+{
+    for (size_t i = 0; i < (size_t)nb_count(&t->shape); i++)
+        ck_assert_msg(call_at(t, i) == want[i], "%s, entry %zu: %.17g, wanted is %.17g", what, i, call_at(t, i),
+                      want[i]);
+}
+
+/* g and dx may be left out. All three builds. */
+static const struct {
+    const char *type, *args, *shape;
+    const double *x, *y, *g, *dx;
+} exact[] = {
+    {"MaxPool1d", "{\"kernel_size\": 2, \"stride\": 1, \"padding\": 1}", "1x3", V(1, 3, 3), V(1, 3, 3, 3),
+     V(1, 2, 4, 8), V(1, 6, 8)},
+    {"MaxPool1d", "{\"kernel_size\": 2, \"dilation\": 3, \"padding\": 1, \"stride\": 1}", "1x3", V(1, 2, 3), V(3, 1),
+     V(5, 7), V(7, 0, 5)},
+    {"MaxPool1d", "{\"kernel_size\": 2, \"dilation\": 3, \"padding\": 1}", "1x2", V(1, 2), V(-INFINITY), V(5), V(0, 0)},
+    {"AvgPool1d", "{\"kernel_size\": 2, \"stride\": 1, \"padding\": 1}", "1x3", V(2, 4, 8), V(1, 3, 6, 4),
+     V(2, 4, 6, 8), V(3, 5, 7)},
+    {"AvgPool1d", "{\"kernel_size\": 2, \"stride\": 1, \"padding\": 1, \"count_include_pad\": false}", "1x3",
+     V(2, 4, 8), V(2, 3, 6, 8), V(2, 4, 6, 8), V(4, 5, 11)},
+    {"LPPool1d", "{\"norm_type\": 2, \"kernel_size\": 2}", "1x4", V(3, -4, 0, 0), V(5, 0), V(5, 1), V(3, -4, 0, 0)},
+    {"AdaptiveAvgPool1d", "{\"output_size\": 2}", "1x3", V(2, 4, 8), V(3, 6), V(2, 4), V(1, 3, 2)},
+    {"GlobalMaxPool", NULL, "1x1x2x2", V(1, 7, 7, 2), V(7), V(3), V(0, 3, 0, 0)},
+    {"Upsample", "{\"scale_factor\": 2}", "1x1x3", V(1, 2, 4), V(1, 1, 2, 2, 4, 4), V(1, 2, 4, 8, 16, 32),
+     V(3, 12, 48)},
+    {"Upsample", "{\"scale_factor\": 2, \"mode\": \"linear\"}", "1x1x2", V(4, 8), V(4, 5, 7, 8), V(4, 8, 16, 32),
+     V(14, 46)},
+    {"Upsample", "{\"size\": 3, \"mode\": \"linear\", \"align_corners\": true}", "1x1x2", V(4, 8), V(4, 6, 8),
+     V(1, 2, 4), V(2, 5)},
+};
+
+START_TEST(is_exact)
+{
+    for (int b = NB_F32; b <= NB_C128; b++) {
+        struct call c;
+        call_begin(&c, (enum nb_dtype)b, exact[_i].type, exact[_i].args);
+        call_input(&c, exact[_i].shape, exact[_i].x);
+        ck_assert_msg(!call_forward(&c), "%s: %s", exact[_i].type, c.error.detail);
+        same(exact[_i].type, &c.out[0], exact[_i].y);
+        if (exact[_i].g) {
+            call_backward(&c, exact[_i].g);
+            same(exact[_i].type, &c.gin[0], exact[_i].dx);
+        }
+        call_end(&c);
+    }
+}
+END_TEST
+
+/* ---- unpooling --------------------------------------------------------------------------------------------------- */
+
+enum { MOST = 4096 };
+
+static void drawn(double *x, size_t n, uint64_t seed)
+{
+    struct nb_stream s = nb_stream_of((struct nb_seed){seed, 1}, "pools");
+    for (size_t i = 0; i < n; i++)
+        x[i] = ldexp(floor(ldexp(nb_uniform(s, i), 12)), -10) - 2; /* many ties, and whole in float */
+}
+
+static void read_all(const struct nb_tensor *t, double *to)
+{
+    for (size_t i = 0; i < (size_t)nb_count(&t->shape); i++)
+        to[i] = call_at(t, i);
+}
+
+/* Pools x of this shape; the values go to y, the places to j, the gradient of g to dx. */
+static size_t pooled(int dims, enum nb_dtype b, const char *args, const char *shape, const double *x, double *y,
+                     double *j, const double *g, double *dx)
+{
+    char type[20], all[200];
+    struct call c;
+    snprintf(type, sizeof type, "MaxPool%dd", dims);
+    snprintf(all, sizeof all, "{%s, \"return_indices\": true}", args);
+    call_begin(&c, b, type, all);
+    call_input(&c, shape, x);
+    ck_assert(!call_forward(&c));
+    read_all(&c.out[0], y);
+    read_all(&c.out[1], j);
+    call_backward(&c, g ? g : y);
+    read_all(&c.gin[0], dx);
+    size_t n = (size_t)nb_count(&c.out[0].shape);
+    call_end(&c);
+    return n;
+}
+
+static const struct {
+    int dims;
+    const char *args, *unpool, *shape, *small;
+    bool apart; /* windows do not overlap */
+} undone[] = {
+    {1, "\"kernel_size\": 2", "", "2x3x8", "2x3x4", true},
+    {1, "\"kernel_size\": 3, \"stride\": 2, \"padding\": 1", ", \"output_size\": 12", "5x12", "5x6", false},
+    {2, "\"kernel_size\": 2", "", "2x3x6x8", "2x3x3x4", true},
+    {2, "\"kernel_size\": [3, 2]", ", \"output_size\": [7, 9]", "4x7x9", "4x2x4", true},
+    {2, "\"kernel_size\": 3, \"stride\": 1, \"padding\": 1", "", "2x2x7x5", "2x2x7x5", false},
+    {3, "\"kernel_size\": [1, 2, 3]", "", "2x2x3x4x6", "2x2x3x2x2", true},
+};
+
+/* Unpooling is the backward of pooling with the pooled values as its cotangent, to the last bit; and pooling what was
+ * unpooled gives it back, if it is not negative and windows do not overlap. */
+START_TEST(unpooling_undoes_pooling)
+{
+    double x[MOST], y[MOST], j[MOST], dx[MOST], back[MOST], unused[MOST], z[MOST];
+    for (int b = NB_F32; b <= NB_F64; b++) {
+        char type[20], args[200];
+        struct call c;
+        drawn(x, MOST, 77 + (uint64_t)_i);
+        size_t n = pooled(undone[_i].dims, (enum nb_dtype)b, undone[_i].args, undone[_i].shape, x, y, j, NULL, dx);
+        snprintf(type, sizeof type, "MaxUnpool%dd", undone[_i].dims);
+        snprintf(args, sizeof args, "{%s%s}", undone[_i].args, undone[_i].unpool);
+        for (int round = 0; round < 2; round++) { /* the values of the pool, then their squares */
+            call_begin(&c, (enum nb_dtype)b, type, args);
+            call_input(&c, undone[_i].small, y);
+            call_input(&c, undone[_i].small, j);
+            ck_assert_msg(!call_forward(&c), "%s", c.error.detail);
+            if (round == 0)
+                same(type, &c.out[0], dx);
+            read_all(&c.out[0], back);
+            call_backward(&c, x);
+            for (size_t i = 0; i < n && undone[_i].apart && round == 0; i++)
+                ck_assert_msg(call_at(&c.gin[0], i) == y[i], "%s: gathers something else", type);
+            for (size_t i = 0; i < n; i++)
+                ck_assert(call_at(&c.gin[1], i) == 0);
+            call_end(&c);
+            if (round == 1 && undone[_i].apart) {
+                pooled(undone[_i].dims, (enum nb_dtype)b, undone[_i].args, undone[_i].shape, back, z, j, NULL, unused);
+                for (size_t i = 0; i < n; i++)
+                    ck_assert_msg(z[i] == y[i], "%s, entry %zu: %g, wanted is %g", type, i, z[i], y[i]);
+            }
+            for (size_t i = 0; i < n; i++)
+                y[i] *= y[i];
+        }
+    }
+}
+END_TEST
+
+START_TEST(bad_indices)
+{
+    static const double bad[] = {8, -1, 0.5, NAN, INFINITY, -INFINITY, 1e300};
+    struct call c;
+    for (int i = 0; i < 7; i++) {
+        call_begin(&c, NB_F64, "MaxUnpool1d", "{\"kernel_size\": 2}");
+        call_input(&c, "2x4", V(1, 2, 3, 4, 5, 6, 7, 8));
+        call_input(&c, "2x4", V(0, 2, 4, 6, 1, 3, bad[i], 7));
+        ck_assert(call_forward(&c) == -1);
+        ck_assert(c.error.code == NB_E_bad_index && c.error.port == 2);
+        ck_assert_str_eq(c.error.pointer, "/1/2");
+        call_end(&c);
+    }
+    call_begin(&c, NB_F32, "MaxUnpool2d", "{\"kernel_size\": 2}");
+    call_input(&c, "1x1x2", V(1, 2));
+    call_classes(&c, "1x1x2", (int64_t[]){3, 8});
+    ck_assert(call_forward(&c) == -1);
+    ck_assert_str_eq(c.error.pointer, "/0/0/1");
+    ck_assert_msg(strstr(c.error.detail, "from 0 to 7; 8 came") != NULL, "%s", c.error.detail);
+    call_end(&c);
+}
+END_TEST
+
+/* ---- adjoints ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *type, *args, *shape;
+} linear[] = {
+    {"AvgPool1d", "{\"kernel_size\": 5, \"stride\": 3, \"padding\": 2, \"ceil_mode\": true}", "3x2x33"},
+    {"AvgPool2d", "{\"kernel_size\": [3, 2], \"stride\": [2, 3], \"padding\": 1, \"count_include_pad\": false}",
+     "2x3x17x9"},
+    {"AvgPool3d", "{\"kernel_size\": 2, \"stride\": 1, \"padding\": 1}", "2x3x4x5x7"},
+    {"AdaptiveAvgPool2d", "{\"output_size\": [4, 11]}", "2x3x7x5"},
+    {"Upsample", "{\"scale_factor\": [1.3, 2.7], \"mode\": \"bilinear\"}", "2x3x7x5"},
+    {"Upsample", "{\"size\": [3, 9, 2], \"mode\": \"trilinear\", \"align_corners\": true}", "2x3x4x5x6"},
+    {"Upsample", "{\"size\": [13, 2]}", "2x3x7x5"},
+};
+
+/* <A x, u> = <x, A'u> */
+START_TEST(has_its_adjoint)
+{
+    double x[MOST], u[MOST], left = 0, right = 0;
+    struct call c;
+    drawn(x, MOST, 5);
+    drawn(u, MOST, 6);
+    call_begin(&c, NB_F64, linear[_i].type, linear[_i].args);
+    call_input(&c, linear[_i].shape, x);
+    ck_assert_msg(!call_forward(&c), "%s", c.error.detail);
+    ck_assert(nb_count(&c.out[0].shape) <= MOST);
+    call_backward(&c, u);
+    for (size_t i = 0; i < (size_t)nb_count(&c.out[0].shape); i++)
+        left += call_at(&c.out[0], i) * u[i];
+    for (size_t i = 0; i < (size_t)nb_count(&c.in[0].shape); i++)
+        right += call_at(&c.gin[0], i) * x[i];
+    ck_assert_msg(fabs(left - right) <= 1e-13 * (fabs(left) + 100), "%s: %.17g and %.17g", linear[_i].type, left,
+                  right);
+    call_end(&c);
+}
+END_TEST
+
+/* Doubling by bilinear interpolation and halving by the mean of 2x2 gives smooth things back: a plane stays a plane. */
+START_TEST(a_plane_stays_a_plane)
+{
+    double x[64];
+    struct call c;
+    for (int i = 0; i < 64; i++)
+        x[i] = 3 * (i / 8) - 2 * (i % 8);
+    call_begin(&c, NB_F64, "Upsample", "{\"scale_factor\": 2, \"mode\": \"bilinear\"}");
+    call_input(&c, "1x1x8x8", x);
+    ck_assert(!call_forward(&c));
+    for (int i = 1; i < 15; i++)
+        for (int j = 1; j < 15; j++)
+            ck_assert_double_eq_tol(call_at(&c.out[0], (size_t)(16 * i + j)), 3 * (i - 0.5) / 2 - (j - 0.5), 1e-14);
+    call_end(&c);
+}
+END_TEST
+
+/* Sums of many floats are made in double. */
+START_TEST(long_sums_in_float)
+{
+    enum { N = 1 << 20 };
+    struct call c;
+    double *x = malloc(N * sizeof *x);
+    for (int i = 0; i < N; i++)
+        x[i] = 1 + i % 3 * 0x1p-20;
+    call_begin(&c, NB_F32, "GlobalAvgPool", NULL);
+    call_input(&c, "1x1x1024x1024", x);
+    ck_assert(!call_forward(&c));
+    double sum = 0;
+    for (int i = 0; i < N; i++)
+        sum += x[i];
+    ck_assert(call_at(&c.out[0], 0) == (double)(float)(sum / N));
+    call_end(&c);
+    free(x);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("pools");
+    TCase *t = tcase_create("pools");
+    tcase_add_loop_test(t, infers, 0, sizeof shapes / sizeof *shapes);
+    tcase_add_loop_test(t, is_exact, 0, sizeof exact / sizeof *exact);
+    tcase_add_loop_test(t, unpooling_undoes_pooling, 0, sizeof undone / sizeof *undone);
+    tcase_add_test(t, bad_indices);
+    tcase_add_loop_test(t, has_its_adjoint, 0, sizeof linear / sizeof *linear);
+    tcase_add_test(t, a_plane_stays_a_plane);
+    tcase_add_test(t, long_sums_in_float);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
