@@ -84,15 +84,15 @@ static void move_cell(const struct nb_taps *t, bool back, nb_sum *line, nb_sum *
         *out = s;
 }
 
-static void move_line(const struct nb_span *s, bool back, const struct scratch *w)
+static void move_line(const struct nb_pool *p, bool back, const struct scratch *w)
 {
-    bool by_tap = s->kernel && s->kernel <= s->in;
+    const struct nb_span *s = &p->d[2];
     memset(back ? w->in : w->out, 0, (size_t)(back ? s->in : s->out) * sizeof(nb_sum));
-    for (int64_t k = 0; by_tap && k < s->kernel; k++) {
-        struct nb_line l = nb_line_of(s, k);
+    for (int64_t k = 0; p->by_tap && k < s->kernel; k++) {
+        struct nb_line l = nb_pool_line(p, k);
         move_tap(s, &l, back, w);
     }
-    for (size_t o = 0; !by_tap && o < (size_t)s->out; o++) {
+    for (size_t o = 0; !p->by_tap && o < (size_t)s->out; o++) {
         struct nb_taps t = nb_taps_of(s, o);
         move_cell(&t, back, w->in, w->out + o);
     }
@@ -125,17 +125,17 @@ struct row {
 
 static struct row row_of(const struct nb_pool *p, const struct nb_divisor *d, size_t row)
 {
-    size_t h = (size_t)p->d[1].out;
-    struct row r = {nb_taps_of(&p->d[0], row / h), nb_taps_of(&p->d[1], row % h), 1};
+    size_t h = (size_t)p->d[1].out, z = row < h ? 0 : row / h, y = row - z * h;
+    struct row r = {nb_taps_of(&p->d[0], z), nb_taps_of(&p->d[1], y), 1};
     if (d->fixed == 0)
-        r.share = share_of(&p->d[0], d, row / h) * share_of(&p->d[1], d, row % h);
+        r.share = share_of(&p->d[0], d, z) * share_of(&p->d[1], d, y);
     return r;
 }
 
 /* Where line i of the row begins in its plane. */
 static size_t line_at(const struct nb_pool *p, const struct row *r, size_t i)
 {
-    size_t z = r->z.at + i / r->y.n, y = r->y.at + i % r->y.n;
+    size_t depth = i < r->y.n ? 0 : i / r->y.n, z = r->z.at + depth, y = r->y.at + i - depth * r->y.n;
     return (z * (size_t)p->d[1].in + y) * (size_t)p->d[2].in;
 }
 
@@ -156,15 +156,15 @@ void NB(nb_pool_mean)(const struct nb_pool *p, const struct nb_divisor *d, const
     size_t rows = (size_t)(p->d[0].out * p->d[1].out), n = (size_t)p->d[2].out, width = (size_t)p->d[2].in;
     struct scratch w = scratch_of(p, work);
     shares(p, d, w.share);
-    for (size_t i = 0; i < p->planes * rows; i++, y += n) {
-        struct row r = row_of(p, d, i % rows);
-        const nb_real *plane = x + i / rows * p->in;
-        memset(w.in, 0, width * sizeof *w.in);
-        for (size_t k = 0; k < r.z.n * r.y.n; k++)
-            add_line(width, plane + line_at(p, &r, k), w.in);
-        move_line(&p->d[2], false, &w);
-        divide(n, w.out, w.share, r.share, y);
-    }
+    for (const nb_real *end = x + p->planes * p->in; x < end; x += p->in)
+        for (size_t i = 0; i < rows; i++, y += n) {
+            struct row r = row_of(p, d, i);
+            memset(w.in, 0, width * sizeof *w.in);
+            for (size_t k = 0; k < r.z.n * r.y.n; k++)
+                add_line(width, x + line_at(p, &r, k), w.in);
+            move_line(p, false, &w);
+            divide(n, w.out, w.share, r.share, y);
+        }
 }
 
 void NB(nb_pool_mean_back)(const struct nb_pool *p, const struct nb_divisor *d, const nb_real *g, nb_real *dx,
@@ -173,15 +173,15 @@ void NB(nb_pool_mean_back)(const struct nb_pool *p, const struct nb_divisor *d, 
     size_t rows = (size_t)(p->d[0].out * p->d[1].out), n = (size_t)p->d[2].out, width = (size_t)p->d[2].in;
     struct scratch w = scratch_of(p, work);
     shares(p, d, w.share);
-    for (size_t i = 0; i < p->planes * rows; i++, g += n) {
-        struct row r = row_of(p, d, i % rows);
-        nb_real *plane = dx + i / rows * p->in;
-        if (i % rows == 0)
-            memset(plane, 0, p->in * sizeof *plane);
-        divided(n, g, w.share, r.share, w.out);
-        move_line(&p->d[2], true, &w);
-        for (size_t k = 0; k < r.z.n * r.y.n; k++)
-            add_sums(width, w.in, plane + line_at(p, &r, k));
+    for (const nb_real *end = dx + p->planes * p->in; dx < end; dx += p->in) {
+        memset(dx, 0, p->in * sizeof *dx);
+        for (size_t i = 0; i < rows; i++, g += n) {
+            struct row r = row_of(p, d, i);
+            divided(n, g, w.share, r.share, w.out);
+            move_line(p, true, &w);
+            for (size_t k = 0; k < r.z.n * r.y.n; k++)
+                add_sums(width, w.in, dx + line_at(p, &r, k));
+        }
     }
 }
 

@@ -32,11 +32,11 @@ NB_SIMD static void take_second(size_t n, const nb_real *x, uint32_t at, nb_real
 }
 
 /* One line of entries, which begins at place `at`, for a row of windows. */
-static void take_line(const struct nb_span *s, const nb_real *x, uint32_t at, nb_real *best, uint32_t *place)
+static void take_line(const struct nb_pool *p, const nb_real *x, uint32_t at, nb_real *best, uint32_t *place)
 {
-    bool by_tap = s->kernel && s->kernel <= s->in;
-    for (int64_t k = 0; by_tap && k < s->kernel; k++) {
-        struct nb_line l = nb_line_of(s, k);
+    const struct nb_span *s = &p->d[2];
+    for (int64_t k = 0; p->by_tap && k < s->kernel; k++) {
+        struct nb_line l = nb_pool_line(p, k);
         uint32_t from = at + (uint32_t)l.at;
         if (s->stride == 1)
             take_next(l.n, x + l.at, from, best + l.first, place + l.first);
@@ -45,31 +45,94 @@ static void take_line(const struct nb_span *s, const nb_real *x, uint32_t at, nb
         else
             take(l.n, x + l.at, (size_t)s->stride, from, best + l.first, place + l.first);
     }
-    for (size_t o = 0; !by_tap && o < (size_t)s->out; o++) {
+    for (size_t o = 0; !p->by_tap && o < (size_t)s->out; o++) {
         struct nb_taps t = nb_taps_of(s, o);
         for (size_t k = 0, i = t.at; k < t.n; k++, i += (size_t)s->dilation)
             take(1, x + i, 1, at + (uint32_t)i, best + o, place + o);
     }
 }
 
+/* A row of windows over the lines of one or two outer dimensions. */
+static void pool_row(const struct nb_pool *p, const struct nb_taps *a, const struct nb_taps *b, const nb_real *x,
+                     nb_real *best, uint32_t *place)
+{
+    size_t height = (size_t)p->d[1].in, width = (size_t)p->d[2].in;
+    for (size_t o = 0; o < (size_t)p->d[2].out; o++) {
+        best[o] = -(nb_part)INFINITY;
+        place[o] = NOWHERE;
+    }
+    for (size_t i = 0; i < a->n; i++)
+        for (size_t j = 0; j < b->n; j++) {
+            size_t z = a->at + i * (size_t)p->d[0].dilation, y = b->at + j * (size_t)p->d[1].dilation;
+            size_t at = (z * height + y) * width;
+            take_line(p, x + at, (uint32_t)at, best, place);
+        }
+}
+
 static void pool_plane(const struct nb_pool *p, const nb_real *x, nb_real *best, uint32_t *place)
 {
-    size_t height = (size_t)p->d[1].in, width = (size_t)p->d[2].in, n = (size_t)p->d[2].out;
-    for (size_t i = 0; i < p->out; i++) {
-        best[i] = -(nb_part)INFINITY;
-        place[i] = NOWHERE;
-    }
-    for (size_t row = 0; row < (size_t)(p->d[0].out * p->d[1].out); row++, best += n, place += n) {
-        struct nb_taps a = nb_taps_of(&p->d[0], row / (size_t)p->d[1].out);
-        struct nb_taps b = nb_taps_of(&p->d[1], row % (size_t)p->d[1].out);
-        for (size_t i = 0; i < a.n; i++)
-            for (size_t j = 0; j < b.n; j++) {
-                size_t z = a.at + i * (size_t)p->d[0].dilation, y = b.at + j * (size_t)p->d[1].dilation;
-                size_t at = (z * height + y) * width;
-                take_line(&p->d[2], x + at, (uint32_t)at, best, place);
-            }
+    size_t n = (size_t)p->d[2].out;
+    for (size_t i = 0; i < (size_t)p->d[0].out; i++) {
+        struct nb_taps a = nb_taps_of(&p->d[0], i);
+        for (size_t j = 0; j < (size_t)p->d[1].out; j++, best += n, place += n) {
+            struct nb_taps b = nb_taps_of(&p->d[1], j);
+            pool_row(p, &a, &b, x, best, place);
+        }
     }
 }
+
+/* ---- windows of two by two, side by side ---------------------------------------------------------------------------
+ */
+
+/* The greater of two neighbours, the first if they are equal; NaN is greater than all, the first before the second. */
+static inline void pairs(size_t n, const nb_real *restrict x, uint32_t at, nb_real *restrict best,
+                         uint32_t *restrict place)
+{
+    NB_LOOP
+    for (size_t i = 0; i < n; i++) {
+        nb_real a = x[2 * i], b = x[2 * i + 1];
+        uint32_t second = !(nb_re(b) <= nb_re(a)) & (nb_re(a) == nb_re(a));
+        best[i] = second ? b : a;
+        place[i] = at + 2 * (uint32_t)i + second;
+    }
+}
+
+static inline void merge(size_t n, const nb_real *restrict low, const uint32_t *restrict low_place,
+                         nb_real *restrict best, uint32_t *restrict place)
+{
+    NB_LOOP
+    for (size_t i = 0; i < n; i++) {
+        nb_real v = low[i], top = best[i];
+        uint32_t p = place[i], here = low_place[i];
+        int better = !(nb_re(v) <= nb_re(top)) & (nb_re(top) == nb_re(top));
+        best[i] = better ? v : top;
+        place[i] = better ? here : p;
+    }
+}
+
+NB_SIMD static void pool_squares(const struct nb_pool *p, const nb_real *x, nb_real *best, uint32_t *place)
+{
+    enum { PIECE = 64 };
+    size_t width = (size_t)p->d[2].in, n = (size_t)p->d[2].out, rows = (size_t)p->d[1].out;
+    nb_real low[PIECE];
+    uint32_t low_place[PIECE];
+    for (size_t i = 0; i < p->planes * rows; i++)
+        for (size_t j = 0, m; j < n; j += m, best += m, place += m) {
+            size_t at = i % rows * 2 * width + 2 * j;
+            const nb_real *line = x + i / rows * p->in + at;
+            m = n - j < PIECE ? n - j : PIECE;
+            pairs(m, line, (uint32_t)at, best, place);
+            pairs(m, line + width, (uint32_t)(at + width), low, low_place);
+            merge(m, low, low_place, best, place);
+        }
+}
+
+static bool plain_two(const struct nb_span *s)
+{
+    return s->kernel == 2 && s->stride == 2 && s->padding == 0 && s->dilation == 1 && 2 * s->out <= s->in;
+}
+
+/* ---- all planes -------------------------------------------------------------------------------------------------- */
 
 static int tell_places(const struct nb_pool *p, const uint32_t *place, nb_real *to, struct nb_error *e)
 {
@@ -86,7 +149,10 @@ static int pool(const struct nb_call *c, const struct nb_pool *p, struct nb_erro
     const nb_real *x = c->in[0].data;
     nb_real *y = c->out[0].data;
     uint32_t *place = c->saved;
-    for (size_t i = 0; i < p->planes; i++)
+    bool squares = p->d[0].in == 1 && p->d[0].out == 1 && plain_two(&p->d[1]) && plain_two(&p->d[2]);
+    if (squares)
+        pool_squares(p, x, y, place);
+    for (size_t i = 0; !squares && i < p->planes; i++)
         pool_plane(p, x + i * p->in, y + i * p->out, place + i * p->out);
     return c->nout > 1 ? tell_places(p, place, c->out[1].data, e) : 0;
 }

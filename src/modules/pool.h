@@ -4,7 +4,7 @@
 #include "modules/rows.h"
 #include <string.h>
 
-enum { NB_SPACE = 3 };
+enum { NB_SPACE = 3, NB_LINES = 8 };
 
 /* One dimension of space. Windows of `kernel` entries, `dilation` apart, begin every `stride` entries, the first one
  * `padding` places before the first entry. kernel 0: cell i of `out` covers floor(i in/out) to ceil((i+1) in/out) - 1.
@@ -13,16 +13,16 @@ struct nb_span {
     int64_t in, out, kernel, stride, padding, dilation;
 };
 
-/* The last dimensions of a tensor as space, 1s in front; all others number the planes. */
-struct nb_pool {
-    size_t planes, in, out; /* entries of a plane */
-    struct nb_span d[NB_SPACE];
-};
-
 /* The entries of a window that exist: n of them, from `at`, one dilation apart. */
 struct nb_taps {
     size_t at, n;
 };
+
+/* A division is slow, and most are by 1. */
+static inline int64_t nb_steps(int64_t way, int64_t step)
+{
+    return step == 1 ? way : way / step;
+}
 
 static inline struct nb_taps nb_taps_of(const struct nb_span *s, size_t o)
 {
@@ -31,8 +31,8 @@ static inline struct nb_taps nb_taps_of(const struct nb_span *s, size_t o)
         int64_t first = i * s->in / s->out, end = ((i + 1) * s->in + s->out - 1) / s->out;
         return (struct nb_taps){(size_t)first, (size_t)(end - first)};
     }
-    int64_t start = i * s->stride - s->padding, skip = start < 0 ? (s->dilation - 1 - start) / s->dilation : 0;
-    int64_t at = start + skip * s->dilation, n = at < s->in ? (s->in - 1 - at) / s->dilation + 1 : 0;
+    int64_t start = i * s->stride - s->padding, skip = start < 0 ? nb_steps(-start + s->dilation - 1, s->dilation) : 0;
+    int64_t at = start + skip * s->dilation, n = at < s->in ? nb_steps(s->in - 1 - at, s->dilation) + 1 : 0;
     n = n < s->kernel - skip ? n : s->kernel - skip;
     return (struct nb_taps){(size_t)at, n > 0 ? (size_t)n : 0};
 }
@@ -50,6 +50,27 @@ static inline struct nb_line nb_line_of(const struct nb_span *s, int64_t tap)
     end = end < s->out ? end : s->out;
     return (struct nb_line){(size_t)first, end > first ? (size_t)(end - first) : 0,
                             (size_t)(first * s->stride + shift)};
+}
+
+/* The last dimensions of a tensor as space, 1s in front; all others number the planes. */
+struct nb_pool {
+    size_t planes, in, out; /* entries of a plane */
+    struct nb_span d[NB_SPACE];
+    bool by_tap;                   /* entry by entry of all windows of a row, not window by window */
+    struct nb_line line[NB_LINES]; /* of the first taps of the last dimension */
+};
+
+static inline void nb_pool_lines(struct nb_pool *p)
+{
+    const struct nb_span *s = &p->d[NB_SPACE - 1];
+    p->by_tap = s->kernel && s->kernel <= s->in;
+    for (int64_t k = 0; p->by_tap && k < s->kernel && k < NB_LINES; k++)
+        p->line[k] = nb_line_of(s, k);
+}
+
+static inline struct nb_line nb_pool_line(const struct nb_pool *p, int64_t tap)
+{
+    return tap < NB_LINES ? p->line[tap] : nb_line_of(&p->d[NB_SPACE - 1], tap);
 }
 
 /* ---- arguments --------------------------------------------------------------------------------------------------- */
@@ -222,6 +243,7 @@ static inline struct nb_pool nb_pool_of(const struct nb_pool_args *a, const stru
         p.in *= (size_t)p.d[i].in;
         p.out *= (size_t)p.d[i].out;
     }
+    nb_pool_lines(&p);
     return p;
 }
 
@@ -229,9 +251,11 @@ static inline struct nb_pool nb_pool_of(const struct nb_pool_args *a, const stru
 static inline struct nb_pool nb_global_of(const struct nb_shape *in)
 {
     struct nb_around a = nb_around_of(in, 1);
-    struct nb_pool p = {a.outer * a.n, a.inner, 1, {{1, 1, 1, 1, 0, 1}, {1, 1, 1, 1, 0, 1}, {1, 1, 0, 1, 0, 1}}};
-    p.d[2].in = (int64_t)a.inner;
-    return p;
+    int64_t n = (int64_t)a.inner;
+    return (struct nb_pool){.planes = a.outer * a.n,
+                            .in = a.inner,
+                            .out = 1,
+                            .d = {{1, 1, 1, 1, 0, 1}, {1, 1, 1, 1, 0, 1}, {n, 1, 0, 1, 0, 1}}};
 }
 
 /* ---- means, in avgpool.c ----------------------------------------------------------------------------------------- */

@@ -63,6 +63,29 @@ static size_t part_way(const struct nb_shape *in, const struct nb_shape *out, in
     return nb_known(&s);
 }
 
+/* nb_reals that the tables of a dimension take. */
+static size_t table_size(int64_t in, int64_t out)
+{
+    return 4 * (size_t)out + 2 * ((size_t)in + 1);
+}
+
+/* The larger of what lies between two dimensions, even; twice that and the tables is what a pass needs. */
+static size_t half_of(const struct nb_shape *in, const struct nb_shape *out)
+{
+    size_t half = 0;
+    for (int k = 1; k < in->rank - 2; k++)
+        half = half > part_way(in, out, k) ? half : part_way(in, out, k);
+    return half + half % 2;
+}
+
+static size_t work_of(const struct nb_shape *in, const struct nb_shape *out)
+{
+    size_t most = 0;
+    for (int i = 2; i < in->rank; i++)
+        most = most > table_size(in->dim[i], out->dim[i]) ? most : table_size(in->dim[i], out->dim[i]);
+    return 2 * half_of(in, out) + most;
+}
+
 static int infer(struct nb_infer *s, struct nb_error *e)
 {
     const struct args *a = s->args;
@@ -77,10 +100,7 @@ static int infer(struct nb_infer *s, struct nb_error *e)
     for (int i = 0; i < dims; i++)
         if (length(a, i, s->in[0].dim[2 + i], &s->out[0].dim[2 + i], e))
             return -1;
-    for (int k = 1; k < dims; k++) {
-        size_t n = part_way(&s->in[0], &s->out[0], k);
-        s->work = s->work > 2 * n ? s->work : 2 * n;
-    }
+    s->work = nb_known(&s->out[0]) ? work_of(&s->in[0], &s->out[0]) : 0;
     return 0;
 }
 
@@ -95,7 +115,9 @@ struct between {
 struct grid {
     const struct args *args;
     int64_t in, out;
-    double step; /* entries of the input for one of the result */
+    double step;             /* entries of the input for one of the result */
+    struct between *between; /* of each of the result */
+    size_t *first;           /* the first of the result at an entry of the input or behind it; one more than entries */
 };
 
 static struct grid grid_of(const struct args *a, int i, int64_t in, int64_t out)
@@ -103,7 +125,7 @@ static struct grid grid_of(const struct args *a, int i, int64_t in, int64_t out)
     double step = a->align_corners ? out > 1 ? (double)(in - 1) / (double)(out - 1) : 0
                   : a->size.n      ? (double)in / (double)out
                                    : 1 / scale_at(a, i);
-    return (struct grid){a, in, out, step};
+    return (struct grid){a, in, out, step, NULL, NULL};
 }
 
 static struct between between_of(const struct grid *g, size_t o)
@@ -119,6 +141,20 @@ static struct between between_of(const struct grid *g, size_t o)
     return (struct between){(size_t)x, x - floor(x)};
 }
 
+static void make_table(struct grid *g, void *room)
+{
+    size_t k = 0;
+    g->between = room;
+    g->first = (size_t *)(g->between + g->out);
+    for (size_t o = 0; o < (size_t)g->out; o++) {
+        g->between[o] = between_of(g, o);
+        while (k <= g->between[o].at)
+            g->first[k++] = o;
+    }
+    while (k <= (size_t)g->in)
+        g->first[k++] = (size_t)g->out;
+}
+
 NB_SIMD static void mix(size_t n, const nb_real *a, const nb_real *b, nb_part weight, nb_real *y)
 {
     for (size_t i = 0; i < n; i++)
@@ -131,34 +167,54 @@ NB_SIMD static void add_part(size_t n, const nb_real *g, double weight, nb_sum *
         sum[i] += g[i] * weight;
 }
 
+/* Along the last dimension; the entry behind the last has no weight. */
+static void enlarge_line(const struct grid *g, const nb_real *x, nb_real *y)
+{
+    for (size_t o = 0; o < (size_t)g->out; o++) {
+        struct between b = g->between[o];
+        nb_part w = (nb_part)b.weight;
+        y[o] = w == 0 ? x[b.at] : (1 - w) * x[b.at] + w * x[b.at + 1];
+    }
+}
+
 /* [outer, in, inner] to [outer, out, inner]. */
 static void enlarge(const struct grid *g, size_t outer, size_t inner, const nb_real *x, nb_real *y)
 {
     size_t in = (size_t)g->in, out = (size_t)g->out;
-    for (size_t i = 0; i < outer; i++, x += in * inner)
-        for (size_t o = 0; o < out; o++, y += inner) {
-            struct between b = between_of(g, o);
-            const nb_real *from = x + b.at * inner;
-            if (b.weight == 0)
-                memcpy(y, from, inner * sizeof *y);
+    for (size_t i = 0; i < outer; i++, x += in * inner) {
+        if (inner == 1)
+            enlarge_line(g, x, y);
+        for (size_t o = 0; o < out && inner > 1; o++) {
+            const nb_real *from = x + g->between[o].at * inner;
+            if (g->between[o].weight == 0)
+                memcpy(y + o * inner, from, inner * sizeof *y);
             else
-                mix(inner, from, from + inner, (nb_part)b.weight, y);
+                mix(inner, from, from + inner, (nb_part)g->between[o].weight, y + o * inner);
         }
+        y += out * inner;
+    }
 }
 
-/* A piece of the gradient of entry k: what the results from `first` on took of it. */
-static void collect(const struct grid *g, size_t k, size_t first, size_t inner, size_t n, const nb_real *gy,
-                    nb_real *gx)
+/* What the result has of entry k: all that lie at it, and all between the one before and it. */
+static nb_real collect_one(const struct grid *g, size_t k, const nb_real *gy)
 {
-    enum { PIECE = 64 };
+    nb_sum s = 0;
+    for (size_t o = k ? g->first[k - 1] : g->first[k]; o < g->first[k]; o++)
+        s += gy[o] * g->between[o].weight;
+    for (size_t o = g->first[k]; o < g->first[k + 1]; o++)
+        s += gy[o] * (1 - g->between[o].weight);
+    return (nb_real)s;
+}
+
+/* The same for n entries beside each other. */
+enum { PIECE = 64 };
+static void collect(const struct grid *g, size_t k, size_t inner, size_t n, const nb_real *gy, nb_real *gx)
+{
     nb_sum sum[PIECE] = {0};
-    for (size_t o = first; o < (size_t)g->out; o++) {
-        struct between b = between_of(g, o);
-        if (b.at > k)
-            break;
-        double weight = b.at == k ? 1 - b.weight : b.at + 1 == k ? b.weight : 0;
-        if (weight != 0)
-            add_part(n, gy + o * inner, weight, sum);
+    for (size_t o = k ? g->first[k - 1] : g->first[k]; o < g->first[k + 1]; o++) {
+        double weight = g->between[o].weight, share = o < g->first[k] ? weight : 1 - weight;
+        if (share != 0)
+            add_part(n, gy + o * inner, share, sum);
     }
     for (size_t i = 0; i < n; i++)
         gx[i] = (nb_real)sum[i];
@@ -167,16 +223,13 @@ static void collect(const struct grid *g, size_t k, size_t first, size_t inner, 
 /* The transposed weights. */
 static void enlarge_back(const struct grid *g, size_t outer, size_t inner, const nb_real *gy, nb_real *gx)
 {
-    enum { PIECE = 64 };
     size_t in = (size_t)g->in, out = (size_t)g->out;
     for (size_t i = 0; i < outer; i++, gx += in * inner, gy += out * inner)
-        for (size_t k = 0, first = 0; k < in; k++) {
-            while (first < out && between_of(g, first).at + 1 < k)
-                first++;
-            for (size_t j = 0; j < inner; j += PIECE) {
-                size_t n = inner - j < PIECE ? inner - j : PIECE;
-                collect(g, k, first, inner, n, gy + j, gx + k * inner + j);
-            }
+        for (size_t k = 0; k < in; k++) {
+            if (inner == 1)
+                gx[k] = collect_one(g, k, gy);
+            for (size_t j = 0; j < inner && inner > 1; j += PIECE)
+                collect(g, k, inner, inner - j < PIECE ? inner - j : PIECE, gy + j, gx + k * inner + j);
         }
 }
 
@@ -187,9 +240,7 @@ static void pass(const struct nb_call *c, bool back, const nb_real *from, nb_rea
 {
     const struct nb_shape *in = &c->in[0].shape, *out = &c->out[0].shape;
     int dims = in->rank - 2;
-    size_t half = 0;
-    for (int k = 1; k < dims; k++)
-        half = half > part_way(in, out, k) ? half : part_way(in, out, k);
+    size_t half = half_of(in, out);
     for (int step = 0; step < dims; step++) {
         int axis = 2 + (back ? dims - 1 - step : step);
         nb_real *next = step == dims - 1 ? to : (nb_real *)c->work + (step % 2 ? half : 0);
@@ -198,6 +249,7 @@ static void pass(const struct nb_call *c, bool back, const nb_real *from, nb_rea
             mixed.dim[i] = out->dim[i];
         struct nb_around a = nb_around_of(&mixed, axis);
         struct grid g = grid_of(c->args, axis - 2, in->dim[axis], out->dim[axis]);
+        make_table(&g, (nb_real *)c->work + 2 * half);
         if (back)
             enlarge_back(&g, a.outer, a.inner, from, next);
         else
