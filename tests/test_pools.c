@@ -70,6 +70,83 @@ static const struct inference shapes[] = {
      "bad_argument /mode: bilinear is for 2 dimensions of space, the input has 1"},
     {"Upsample", "{\"size\": 3, \"align_corners\": true}", "2x3x5", "bad_argument /align_corners: "},
     {"Upsample", "{\"size\": 3}", "3x5", "shape_mismatch : the input is [3, 5], wanted is [N, C, L]"},
+    /* what cuts, pads and rearranges */
+    {"Pad", "{\"pads\": [1, 2]}", "Bx5", "[B, 8]"},
+    {"Pad", "{\"pads\": [1, 2, 0, 3]}", "BxTx5", "[B, ?, 8]"},
+    {"Pad", "{\"pads\": [1, -1, 0, 0]}", "BxT", "[B, T]"},
+    {"Pad", "{\"pads\": []}", "BxT", "[B, T]"},
+    {"Pad", "{\"pads\": [-2, -2]}", "Bx4", "[B, 0]"},
+    {"Pad", "{\"pads\": [2, 2], \"mode\": \"reflect\"}", "Bx3", "[B, 7]"},
+    {"Pad", "{\"pads\": [3, 2], \"mode\": \"circular\"}", "Bx3", "[B, 8]"},
+    {"Pad", "{\"pads\": [9, 0], \"mode\": \"replicate\"}", "Bx1", "[B, 10]"},
+    {"Pad", "{\"pads\": 1}", "Bx4", "bad_argument /pads: pads has 1 numbers, wanted are pairs"},
+    {"Pad", "{\"pads\": [0, 0, 1, 1, 2, 2]}", "Bx4", "bad_argument /pads: pads has 6 numbers"},
+    {"Pad", "{\"pads\": [-5, 0]}", "Bx4", "shape_mismatch /pads/0: dimension 1 has 4 entries, fewer than are cut off"},
+    {"Pad", "{\"pads\": [9, -5]}", "Bx4", "shape_mismatch /pads/1: "},
+    {"Pad", "{\"pads\": [0, 3], \"mode\": \"reflect\"}", "Bx3",
+     "shape_mismatch /pads/1: a pad is 3; reflect has at most 2 for 3 entries"},
+    {"Pad", "{\"pads\": [4, 0], \"mode\": \"circular\"}", "Bx3",
+     "shape_mismatch /pads/0: a pad is 4; circular has at most 3"},
+    {"Pad", "{\"pads\": [0, 0, 0, -1], \"mode\": \"replicate\"}", "TxB",
+     "bad_argument /pads/3: a pad is -1; only the mode constant can cut"},
+    {"Pad", "{\"pads\": [0, 1], \"mode\": \"replicate\"}", "Bx0", "shape_mismatch /pads/1: "},
+    {"Tile", "{\"dims\": [2, 3]}", "Bx5", "[?, 15]"},
+    {"Tile", "{\"dims\": 3}", "BxT", "[B, ?]"},
+    {"Tile", "{\"dims\": [2, 1, 1]}", "BxT", "[2, B, T]"},
+    {"Tile", "{\"dims\": 0}", "Bx3", "[B, 0]"},
+    {"Tile", "{\"dims\": [1, 1, 1, 1, 1, 1, 1, 1, 1]}", "3", "bad_argument /dims: "},
+    {"Slice", "{\"dim\": 1, \"start\": 1, \"end\": 3}", "Bx5", "[B, 2]"},
+    {"Slice", "{\"dim\": -1, \"start\": -2}", "Bx5", "[B, 2]"},
+    {"Slice", "{\"dim\": 1, \"step\": 2}", "Bx5", "[B, 3]"},
+    {"Slice", "{\"dim\": 1, \"start\": 9, \"end\": -9, \"step\": -2}", "Bx5", "[B, 3]"},
+    {"Slice", "{\"dim\": 1, \"start\": 3, \"end\": 1}", "Bx5", "[B, 0]"},
+    {"Slice", "{\"dim\": 0, \"step\": -1}", "Bx5", "[B, 5]"},
+    {"Slice", "{\"dim\": 0, \"end\": -1}", "Bx5", "[?, 5]"},
+    {"Slice", "{\"dim\": 1, \"start\": 0, \"end\": 9223372036854775807, \"step\": 9223372036854775807}", "Bx5",
+     "[B, 1]"},
+    {"Slice", "{\"dim\": 1, \"step\": -4000000000000000000}", "Bx5", "[B, 1]"},
+    {"Slice", "{\"dim\": 1, \"step\": 0}", "Bx5", "bad_argument /step: "},
+    {"Slice", "{\"dim\": 2}", "Bx5", "bad_argument /dim: dim is 2"},
+    {"Select", "{\"dim\": 1, \"index\": -1}", "Bx5xT", "[B, T]"},
+    {"Select", "{\"dim\": 0, \"index\": 7}", "Bx5", "[5]"},
+    {"Select", "{\"dim\": 0, \"index\": 0}", "3", "[]"},
+    {"Select", "{\"dim\": 1, \"index\": 5}", "Bx5",
+     "bad_argument /index: index is 5, dimension 1 has 5 entries (the input is [B, 5])"},
+    {"Select", "{\"dim\": 1, \"index\": -6}", "Bx5", "bad_argument /index: "},
+    {"Select", "{\"dim\": 0, \"index\": 0}", "", "bad_argument /dim: "},
+    {"Stack", NULL, "Bx5 3x5", "[2, 3, 5]"},
+    {"Stack", "{\"dim\": -1}", "BxT ?xT BxT", "[B, T, 3]"},
+    {"Stack", "{\"dim\": 1}", "B B", "[B, 2]"},
+    {"Stack", NULL, "3x5 3x4", "shape_mismatch : input 0 is [3, 5], input 1 is [3, 4]: the shapes differ"},
+    {"Stack", NULL, "3x5 3", "shape_mismatch : "},
+    {"Stack", "{\"dim\": 3}", "3x5", "bad_argument /dim: "},
+    {"Stack", NULL, "1x1x1x1x1x1x1x1", "shape_mismatch : "},
+    {"Unfold", "{\"kernel_size\": [2, 3]}", "Bx3x5x7", "[B, 18, 20]"},
+    {"Unfold", "{\"kernel_size\": 2}", "BxTx5x?", "[B, ?, ?]"},
+    {"Unfold", "{\"kernel_size\": 2, \"padding\": 5}", "3x2x2", "[12, 121]"},
+    {"Unfold", "{\"kernel_size\": [2, 8]}", "3x5x7",
+     "shape_mismatch /kernel_size/1: the kernel covers 8 entries, the padded image has 7"},
+    {"Unfold", "{\"kernel_size\": 2}", "5x7", "shape_mismatch : the input is [5, 7]"},
+    {"Fold", "{\"output_size\": [5, 7], \"kernel_size\": [2, 3]}", "Bx18x20", "[B, 3, 5, 7]"},
+    {"Fold", "{\"output_size\": [5, 7], \"kernel_size\": [2, 3]}", "BxTx?", "[B, ?, 5, 7]"},
+    {"Fold", "{\"output_size\": [5, 7], \"kernel_size\": [2, 3]}", "Bx17x20",
+     "shape_mismatch /kernel_size: the input has 17 rows"},
+    {"Fold", "{\"output_size\": [5, 7], \"kernel_size\": [2, 3]}", "Bx18x21",
+     "shape_mismatch /output_size: the input has 21 columns, there are 4 x 5 windows"},
+    {"Fold", "{\"output_size\": [1, 7], \"kernel_size\": [2, 3]}", "Bx18x20", "shape_mismatch /kernel_size/0: "},
+    {"Fold", "{\"output_size\": 4, \"kernel_size\": 2}", "18", "shape_mismatch : the input is [18]"},
+    {"Fold", "{\"output_size\": 4, \"kernel_size\": 2147483647, \"padding\": 2147483647}", "3x4",
+     "shape_mismatch /kernel_size: "},
+    {"PixelShuffle", "{\"upscale_factor\": 2}", "Bx12x3xT", "[B, 3, 6, ?]"},
+    {"PixelShuffle", "{\"upscale_factor\": 1}", "BxTxTx5", "[B, T, T, 5]"},
+    {"PixelShuffle", "{\"upscale_factor\": 2}", "Bx6x3x3",
+     "shape_mismatch /upscale_factor: the number of channels is 6, which is no multiple of 4"},
+    {"PixelShuffle", "{\"upscale_factor\": 2}", "4x3", "shape_mismatch : the input is [4, 3]"},
+    {"SpaceToDepth", "{\"blocksize\": 2}", "Bx3x6xT", "[B, 12, 3, ?]"},
+    {"SpaceToDepth", "{\"blocksize\": 4}", "Bx3x8x6",
+     "shape_mismatch /blocksize: the width is 6, which is no multiple of 4"},
+    {"Tril", NULL, "BxTx4", "[B, T, 4]"},
+    {"Triu", NULL, "4", "shape_mismatch : the input is [4], wanted are matrices"},
 };
 
 START_TEST(infers)
@@ -116,6 +193,37 @@ static const struct {
      V(14, 46)},
     {"Upsample", "{\"size\": 3, \"mode\": \"linear\", \"align_corners\": true}", "1x1x2", V(4, 8), V(4, 6, 8),
      V(1, 2, 4), V(2, 5)},
+    {"Pad", "{\"pads\": [2, 1], \"mode\": \"reflect\"}", "3", V(1, 2, 4), V(4, 2, 1, 2, 4, 2), V(1, 2, 4, 8, 16, 32),
+     V(4, 42, 17)},
+    {"Pad", "{\"pads\": [2, 1], \"mode\": \"circular\"}", "3", V(1, 2, 4), V(2, 4, 1, 2, 4, 1), V(1, 2, 4, 8, 16, 32),
+     V(36, 9, 18)},
+    {"Pad", "{\"pads\": [2, 1], \"mode\": \"replicate\"}", "3", V(1, 2, 4), V(1, 1, 1, 2, 4, 4), V(1, 2, 4, 8, 16, 32),
+     V(7, 8, 48)},
+    {"Pad", "{\"pads\": [-1, 1, 1, 0], \"value\": 9}", "2x2", V(1, 2, 3, 4), V(9, 9, 2, 9, 4, 9), V(1, 2, 4, 8, 16, 32),
+     V(0, 4, 0, 16)},
+    {"Pad", "{\"pads\": []}", "", V(3), V(3), V(5), V(5)},
+    {"Tile", "{\"dims\": [2, 2]}", "2", V(1, 2), V(1, 2, 1, 2, 1, 2, 1, 2), V(1, 2, 3, 4, 5, 6, 7, 8), V(16, 20)},
+    {"Tile", "{\"dims\": [0, 2]}", "2", V(1, 2), V(0), V(0), V(0, 0)},
+    {"Slice", "{\"dim\": 0, \"start\": -1, \"step\": -2}", "4", V(1, 2, 3, 4), V(4, 2), V(5, 7), V(0, 7, 0, 5)},
+    {"Slice", "{\"dim\": 1, \"start\": 1, \"end\": -1}", "2x3", V(1, 2, 3, 4, 5, 6), V(2, 5), V(7, 8),
+     V(0, 7, 0, 0, 8, 0)},
+    {"Slice", "{\"dim\": 0, \"start\": 3, \"end\": 1}", "4", V(1, 2, 3, 4), V(0), V(0), V(0, 0, 0, 0)},
+    {"Select", "{\"dim\": 1, \"index\": -2}", "2x3", V(1, 2, 3, 4, 5, 6), V(2, 5), V(7, 8), V(0, 7, 0, 0, 8, 0)},
+    {"Select", "{\"dim\": 0, \"index\": 1}", "3", V(1, 2, 3), V(2), V(7), V(0, 7, 0)},
+    {"Unfold", "{\"kernel_size\": [1, 2], \"padding\": [0, 1]}", "1x1x2", V(1, 2), V(0, 1, 2, 1, 2, 0),
+     V(1, 2, 4, 8, 16, 32), V(10, 20)},
+    {"Fold", "{\"output_size\": [1, 2], \"kernel_size\": [1, 2], \"padding\": [0, 1]}", "2x3", V(1, 2, 4, 8, 16, 32),
+     V(10, 20), V(3, 5), V(0, 3, 5, 3, 5, 0)},
+    {"PixelShuffle", "{\"upscale_factor\": 2}", "4x1x2", V(1, 2, 3, 4, 5, 6, 7, 8), V(1, 3, 2, 4, 5, 7, 6, 8),
+     V(1, 2, 3, 4, 5, 6, 7, 8), V(1, 3, 2, 4, 5, 7, 6, 8)},
+    {"SpaceToDepth", "{\"blocksize\": 2}", "1x2x4", V(1, 3, 2, 4, 5, 7, 6, 8), V(1, 2, 3, 4, 5, 6, 7, 8),
+     V(1, 2, 3, 4, 5, 6, 7, 8), V(1, 3, 2, 4, 5, 7, 6, 8)},
+    {"Tril", "{\"diagonal\": 1}", "3x3", V(1, 2, 3, 4, 5, 6, 7, 8, 9), V(1, 2, 0, 4, 5, 6, 7, 8, 9),
+     V(9, 8, 7, 6, 5, 4, 3, 2, 1), V(9, 8, 0, 6, 5, 4, 3, 2, 1)},
+    {"Triu", "{\"diagonal\": 1}", "3x3", V(1, 2, 3, 4, 5, 6, 7, 8, 9), V(0, 2, 3, 0, 0, 6, 0, 0, 0),
+     V(9, 8, 7, 6, 5, 4, 3, 2, 1), V(0, 8, 7, 0, 0, 4, 0, 0, 0)},
+    {"Tril", "{\"diagonal\": -2000000000}", "2x2", V(1, 2, 3, 4), V(0, 0, 0, 0), V(1, 1, 1, 1), V(0, 0, 0, 0)},
+    {"Triu", "{\"diagonal\": -2000000000}", "2x2", V(1, 2, 3, 4), V(1, 2, 3, 4), V(1, 1, 1, 1), V(1, 1, 1, 1)},
 };
 
 START_TEST(is_exact)
@@ -223,6 +331,22 @@ START_TEST(unpooling_undoes_pooling)
 }
 END_TEST
 
+/* Of one shape, along a new dimension. */
+START_TEST(stacks)
+{
+    struct call c;
+    call_begin(&c, NB_F64, "Stack", "{\"dim\": 1}");
+    call_input(&c, "2x2", V(1, 2, 3, 4));
+    call_input(&c, "2x2", V(5, 6, 7, 8));
+    ck_assert(!call_forward(&c));
+    call_backward(&c, V(1, 2, 3, 4, 5, 6, 7, 8));
+    same("Stack", &c.out[0], V(1, 2, 5, 6, 3, 4, 7, 8));
+    same("first", &c.gin[0], V(1, 2, 5, 6));
+    same("second", &c.gin[1], V(3, 4, 7, 8));
+    call_end(&c);
+}
+END_TEST
+
 START_TEST(bad_indices)
 {
     static const double bad[] = {8, -1, 0.5, NAN, INFINITY, -INFINITY, 1e300};
@@ -259,6 +383,10 @@ static const struct {
     {"Upsample", "{\"scale_factor\": [1.3, 2.7], \"mode\": \"bilinear\"}", "2x3x7x5"},
     {"Upsample", "{\"size\": [3, 9, 2], \"mode\": \"trilinear\", \"align_corners\": true}", "2x3x4x5x6"},
     {"Upsample", "{\"size\": [13, 2]}", "2x3x7x5"},
+    {"Unfold", "{\"kernel_size\": [2, 3], \"stride\": [1, 2], \"padding\": 2, \"dilation\": [2, 1]}", "2x3x5x4"},
+    {"Pad", "{\"pads\": [3, 2, 1, 4], \"mode\": \"reflect\"}", "3x5x4"},
+    {"Tile", "{\"dims\": [3, 1, 2]}", "5x7"},
+    {"PixelShuffle", "{\"upscale_factor\": 3}", "2x18x3x5"},
 };
 
 /* <A x, u> = <x, A'u> */
@@ -327,6 +455,7 @@ int main(void)
     tcase_add_loop_test(t, infers, 0, sizeof shapes / sizeof *shapes);
     tcase_add_loop_test(t, is_exact, 0, sizeof exact / sizeof *exact);
     tcase_add_loop_test(t, unpooling_undoes_pooling, 0, sizeof undone / sizeof *undone);
+    tcase_add_test(t, stacks);
     tcase_add_test(t, bad_indices);
     tcase_add_loop_test(t, has_its_adjoint, 0, sizeof linear / sizeof *linear);
     tcase_add_test(t, a_plane_stays_a_plane);

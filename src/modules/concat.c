@@ -1,4 +1,4 @@
-/* Concat and Split: tensors put together along a dimension, and taken apart again. Each is the other's backward. */
+/* Concat, Stack and Split: tensors put together along a dimension, and taken apart again: each other's backward. */
 #include "modules/rows.h"
 #include <string.h>
 
@@ -88,6 +88,67 @@ static int concat_backward(const struct nb_call *c, struct nb_error *e)
     const struct concat *args = c->args;
     (void)e;
     take_apart(&c->gout[0], nb_axis(args->dim, c->gout[0].shape.rank), c->nin, c->gin);
+    return 0;
+}
+
+/* ---- Stack ------------------------------------------------------------------------------------------------------ */
+
+/* With a new dimension of this size. */
+static struct nb_shape with_dim(const struct nb_shape *s, int axis, int64_t size)
+{
+    struct nb_shape r = {.rank = s->rank + 1};
+    for (int d = 0; d < r.rank; d++)
+        r.dim[d] = d == axis ? size : s->dim[d - (d > axis)];
+    return r;
+}
+
+static int stack_infer(struct nb_infer *s, struct nb_error *e)
+{
+    const struct concat *args = s->args;
+    char first[200], other[200];
+    if (s->nin == 0)
+        return nb_fail(e, NB_E_input_count, "Stack needs at least one input");
+    if (s->in[0].rank == NB_MAX_RANK)
+        return nb_fail(e, NB_E_shape_mismatch, "the inputs have %d dimensions already", s->in[0].rank);
+    int axis = nb_axis_in(s, "dim", args->dim, s->in[0].rank + 1, e);
+    if (axis < 0)
+        return -1;
+    struct nb_shape all = s->in[0];
+    for (int i = 1; i < s->nin; i++)
+        if (join(&s->in[i], -1, &all))
+            return nb_fail(e, NB_E_shape_mismatch, "input 0 is %s, input %d is %s: the shapes differ",
+                           nb_shape_text(&s->in[0], s->symbols, first, sizeof first), i,
+                           nb_shape_text(&s->in[i], s->symbols, other, sizeof other));
+    s->out[0] = with_dim(&all, axis, s->nin);
+    return 0;
+}
+
+/* Part i of a whole, out of it or into it. */
+static void stack_part(const struct nb_tensor *whole, int axis, int i, bool out, nb_real *part)
+{
+    struct nb_around a = nb_around_of(&whole->shape, axis);
+    struct nb_shape one = whole->shape;
+    nb_real *at = (nb_real *)whole->data + (size_t)i * a.inner;
+    one.dim[axis] = 1;
+    copy_part(&one, axis, a.n * a.inner, out ? at : part, out, out ? part : at);
+}
+
+static int stack_forward(const struct nb_call *c, struct nb_error *e)
+{
+    int axis = nb_axis(((const struct concat *)c->args)->dim, c->out[0].shape.rank);
+    (void)e;
+    for (int i = 0; i < c->nin; i++)
+        stack_part(&c->out[0], axis, i, false, c->in[i].data);
+    return 0;
+}
+
+static int stack_backward(const struct nb_call *c, struct nb_error *e)
+{
+    int axis = nb_axis(((const struct concat *)c->args)->dim, c->out[0].shape.rank);
+    (void)e;
+    for (int i = 0; i < c->nin; i++)
+        if (c->gin[i].data)
+            stack_part(&c->gout[0], axis, i, true, c->gin[i].data);
     return 0;
 }
 
@@ -190,6 +251,19 @@ static const struct nb_case concat_cases[] = {
     {0},
 };
 
+static const struct nb_arg stack_args[] = {
+    {"dim", NB_ARG_INT, offsetof(struct concat, dim), 0, 0, 0, 0, NULL, "where the new dimension stands"},
+    {0},
+};
+static const struct nb_case stack_cases[] = {
+    {NULL, "5x7 5x7 5x7", false},
+    {"\"dim\": 1", "5x7 5x7", false},
+    {"\"dim\": -1", "3x5 3x5 3x5", false},
+    {NULL, "17", false},
+    {NULL, "  ", false},
+    {0},
+};
+
 static const struct nb_arg split_args[] = {
     {"sizes", NB_ARG_INTS, offsetof(struct split, sizes), 0, 0, 0, NB_REQUIRED, NULL,
      "of the parts; they add up to the size of the dimension"},
@@ -221,6 +295,20 @@ const struct nb_module NB(nb_module_concat)[] = {
         .backward = concat_backward,
         .jacobian = "A",
         .cases = concat_cases,
+    },
+    {
+        .type = "Stack",
+        .summary = "Puts tensors of one shape together along a new dimension.",
+        .formula = "y_{\\ldots k \\ldots} = x^{(k)}_{\\ldots\\ldots}",
+        .derivative = "\\bar x^{(k)}_{\\ldots\\ldots} = g_{\\ldots k \\ldots}",
+        .args = stack_args,
+        .args_size = sizeof(struct concat),
+        .inputs = concat_ports,
+        .infer = stack_infer,
+        .forward = stack_forward,
+        .backward = stack_backward,
+        .jacobian = "A",
+        .cases = stack_cases,
     },
     {
         .type = "Split",
