@@ -3,6 +3,7 @@
  * The input is [batch][channels][run]: runs of adjacent entries of one channel. The loops go along the runs, one
  * channel after the other; where there are none (run = 1) they go along the channels. */
 #include "modules/norm.h"
+#include "modules/runs.h"
 #include <string.h>
 
 struct args {
@@ -49,43 +50,8 @@ static size_t at(const struct view *v, size_t sample, size_t channel)
     return (sample * v->channels + channel) * v->run;
 }
 
-/* ---- loops along a run of one channel --------------------------------------------------------------------------- */
-
-NB_SIMD static void run_value(size_t n, const nb_real *x, nb_real high, nb_real low, nb_real a, nb_real b, nb_real *y)
-{
-    NB_LOOP
-    for (size_t i = 0; i < n; i++)
-        y[i] = ((x[i] - high) - low) * a + b;
-}
-
-NB_SIMD static void run_dots(size_t n, const nb_real *x, const nb_real *g, nb_sum mean, nb_sum *sum, nb_sum *dot)
-{
-    nb_sum s = 0, t = 0;
-    NB_LOOP_SUM(s, t)
-    for (size_t i = 0; i < n; i++) {
-        s += g[i];
-        t += g[i] * ((nb_sum)x[i] - mean);
-    }
-    *sum += s;
-    *dot += t;
-}
-
-NB_SIMD static void run_slope(size_t n, const nb_real *x, const nb_real *g, nb_real high, nb_real low, nb_real k,
-                              nb_real p, nb_real q, nb_real *dx)
-{
-    NB_LOOP
-    for (size_t i = 0; i < n; i++)
-        dx[i] = k * (g[i] - p - ((x[i] - high) - low) * q);
-}
-
-NB_SIMD static void run_times(size_t n, const nb_real *g, nb_real k, nb_real *dx)
-{
-    NB_LOOP
-    for (size_t i = 0; i < n; i++)
-        dx[i] = k * g[i];
-}
-
-/* ---- the same along the channels -------------------------------------------------------------------------------- */
+/* ---- loops along the channels; those along a run are in runs.h ----------------------------------------------------
+ */
 
 NB_SIMD static void row_sums(size_t n, const nb_real *x, nb_sum *sum)
 {
@@ -265,7 +231,7 @@ static void slopes(const struct view *v, size_t c, const nb_real *x, const nb_re
         else if (v->run == 1)
             row_times(v->width, g + i, k + c, dx + i);
         else if (v->batch_stats)
-            run_slope(v->run, x + i, g + i, *high, *low, k[c], p[c], q[c], dx + i);
+            run_slope(v->run, x + i, g + i, *high, *low, k[c], k[c] * p[c], k[c] * q[c], dx + i);
         else
             run_times(v->run, g + i, k[c], dx + i);
     }

@@ -1,4 +1,4 @@
-/* Max, Min, ArgMax over dimensions. Of equal entries the first counts; the first NaN counts before all. */
+/* Max, Min, ArgMax, ArgMin over dimensions. Of equal entries the first counts; the first NaN counts before all. */
 #include "modules/reduce.h"
 
 /* Is an entry beyond top, or NaN? */
@@ -101,7 +101,8 @@ static int min_backward(const struct nb_call *c, struct nb_error *e)
     return nb_reduce_backward(c, min_slope);
 }
 
-/* ---- ArgMax ----------------------------------------------------------------------------------------------------- */
+/* ---- ArgMax, ArgMin -----------------------------------------------------------------------------------------------
+ */
 
 struct argmax {
     int64_t dim, keepdim;
@@ -118,16 +119,27 @@ static int argmax_infer(struct nb_infer *s, struct nb_error *e)
     return 0;
 }
 
-static int argmax_forward(const struct nb_call *c, struct nb_error *e)
+static int places(const struct nb_call *c, int sign)
 {
     const struct argmax *args = c->args;
     struct nb_rows r = nb_rows_of(&c->in[0].shape, 1u << nb_axis(args->dim, c->in[0].shape.rank));
     const nb_real *x = nb_rows_read(&r, c->in[0].data, c->work);
     nb_real *y = c->out[0].data;
-    (void)e;
     for (size_t i = 0; i < r.rows; i++)
-        y[i] = r.n ? (nb_real)first(r.n, x + i * r.n, 1) : -1;
+        y[i] = r.n ? (nb_real)first(r.n, x + i * r.n, (nb_part)sign) : -1;
     return 0;
+}
+
+static int argmax_forward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return places(c, 1);
+}
+
+static int argmin_forward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return places(c, -1);
 }
 
 /* ---- branches --------------------------------------------------------------------------------------------------- */
@@ -159,11 +171,22 @@ static void min_branches(const struct nb_call *c, struct nb_branches *b)
     choices(c, b, &r, -1);
 }
 
-static void argmax_branches(const struct nb_call *c, struct nb_branches *b)
+static struct nb_rows argmax_rows(const struct nb_call *c)
 {
     const struct nb_shape *s = &c->in[0].shape;
-    struct nb_rows r = nb_rows_of(s, 1u << nb_axis(((const struct argmax *)c->args)->dim, s->rank));
+    return nb_rows_of(s, 1u << nb_axis(((const struct argmax *)c->args)->dim, s->rank));
+}
+
+static void argmax_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    struct nb_rows r = argmax_rows(c);
     choices(c, b, &r, 1);
+}
+
+static void argmin_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    struct nb_rows r = argmax_rows(c);
+    choices(c, b, &r, -1);
 }
 
 /* ---- the rows --------------------------------------------------------------------------------------------------- */
@@ -263,6 +286,24 @@ const struct nb_module NB(nb_module_extremes)[] = {
         .no_backward = "a place in a list is a whole number: the derivative is 0 wherever it exists",
         .kinks = (const struct nb_kink[]){{"x_i = x_j, both the greatest (a jump)", "0"}, {0}},
         .branches = argmax_branches,
+        .jacobian = "R",
+        .cases = argmax_cases,
+    },
+    {
+        .type = "ArgMin",
+        .onnx = "ArgMin",
+        .summary = "The place of the smallest entry along a dimension.",
+        .formula = "y = \\min\\{i : x_i = \\min_j x_j\\}",
+        .derivative = "\\bar x = 0",
+        .note = "The number is a real one. PyTorch's dim starts as all dimensions, here as the last. Over nothing: -1.",
+        .args = argmax_args,
+        .args_size = sizeof(struct argmax),
+        .inputs = nb_reduce_ports,
+        .infer = argmax_infer,
+        .forward = argmin_forward,
+        .no_backward = "a place in a list is a whole number: the derivative is 0 wherever it exists",
+        .kinks = (const struct nb_kink[]){{"x_i = x_j, both the smallest (a jump)", "0"}, {0}},
+        .branches = argmin_branches,
         .jacobian = "R",
         .cases = argmax_cases,
     },

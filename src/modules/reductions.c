@@ -1,4 +1,4 @@
-/* Sum, Mean, Prod, LogSumExp, Var, Norm. Sums and products accumulate in double. */
+/* Sum, Mean, SumSquare, Prod, LogSumExp, Var, Std, Norm. Sums and products accumulate in double. */
 #include "modules/reduce.h"
 
 /* The pair a row of the table wants, from a function of one row of entries. */
@@ -187,6 +187,53 @@ static void var_slope(const void *args, size_t n, const nb_real *x, nb_real g, n
 }
 
 PASSES(var)
+
+/* ---- Std -------------------------------------------------------------------------------------------------------- */
+
+static nb_real std_value(const void *args, size_t n, const nb_real *x)
+{
+    return (nb_real)nb_sum_root(squares(n, x, NB(nb_total)(n, x) / (double)n) / freedom(args, n));
+}
+
+static void std_slope(const void *args, size_t n, const nb_real *x, nb_real g, nb_real *dx, nb_sum *scratch)
+{
+    (void)scratch;
+    nb_sum mean = NB(nb_total)(n, x) / (double)n, y = std_value(args, n, x);
+    double d = freedom(args, n);
+    for (size_t i = 0; i < n; i++)
+        dx[i] = y == 0 ? 0 : (nb_real)(g * (x[i] - mean) / (d * y));
+}
+
+PASSES(std)
+
+/* All entries of a row are equal: no direction is special. */
+static void std_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    struct nb_rows r = nb_reduce_rows(c);
+    const nb_real *y = c->out[0].data;
+    for (size_t i = 0; i < r.rows && r.n > 1; i++) {
+        nb_decide(b, nb_re(y[i]) == 0);
+        for (size_t k = 0; k < r.n && nb_re(y[i]) == 0; k++)
+            nb_at_edge(b, 0, nb_row_place(&r, i, k), NB_EDGE_CORNER, (int64_t)i);
+    }
+}
+
+/* ---- SumSquare -------------------------------------------------------------------------------------------------- */
+
+static nb_real sumsquare_value(const void *args, size_t n, const nb_real *x)
+{
+    (void)args;
+    return (nb_real)NB(nb_row_dot)(n, x, x);
+}
+
+static void sumsquare_slope(const void *args, size_t n, const nb_real *x, nb_real g, nb_real *dx, nb_sum *scratch)
+{
+    (void)args, (void)scratch;
+    for (size_t i = 0; i < n; i++)
+        dx[i] = 2 * g * x[i];
+}
+
+PASSES(sumsquare)
 
 /* ---- Norm ------------------------------------------------------------------------------------------------------- */
 
@@ -386,6 +433,21 @@ static const struct nb_known var_mistakes[] = {
     {0},
 };
 
+static const struct nb_known std_mistakes[] = {
+    {.code = "std_of_var",
+     .formula = "2*d*y",
+     .hint = "That is the derivative of the variance: divide by twice the deviation."},
+    {.code = "std_mean_missing",
+     .formula = "d*x/(x - mean(x))",
+     .hint = "The mean is to be subtracted: (x - mean)/(n y)."},
+    {0},
+};
+
+static const struct nb_known sumsquare_mistakes[] = {
+    {.code = "sumsquare_ones", .formula = "2*g + 0*x", .hint = "The derivative of a square is 2 x."},
+    {0},
+};
+
 static const struct nb_known norm_mistakes[] = {
     {.code = "norm_input", .formula = "g*x", .hint = "Divide by the norm: x/y."},
     {.code = "norm_sign", .formula = "g*sign(x)", .hint = "That is the derivative of the sum of absolute values."},
@@ -497,6 +559,40 @@ const struct nb_module NB(nb_module_reductions)[] = {
         .branches = norm_branches,
         .jacobian = "R",
         .cases = norm_cases,
+    },
+    {
+        .type = "Std",
+        .mistakes = std_mistakes,
+        .summary = "Standard deviation over dimensions.",
+        .formula = "y = \\sqrt{\\frac{1}{n - c} \\sum_i (x_i - \\mu)^2}",
+        .derivative = "\\bar x_i = \\frac{g\\,(x_i - \\mu)}{(n - c)\\,y},\\quad 0 \\text{ where } y = 0",
+        .note = "correction is 0 here; PyTorch's default is 1.",
+        .args = var_args,
+        .args_size = sizeof(struct var),
+        .inputs = nb_reduce_ports,
+        .infer = nb_reduce_infer,
+        .forward = std_forward,
+        .backward = std_backward,
+        .kinks = (const struct nb_kink[]){{"all entries equal", "0"}, {0}},
+        .branches = std_branches,
+        .jacobian = "R",
+        .cases = var_cases,
+    },
+    {
+        .type = "SumSquare",
+        .mistakes = sumsquare_mistakes,
+        .onnx = "ReduceSumSquare",
+        .summary = "Sum of the squares over dimensions.",
+        .formula = "y = \\sum_i x_i^2",
+        .derivative = "\\bar x_i = 2\\,g\\,x_i",
+        .args = reduce_args,
+        .args_size = sizeof(struct nb_reduce),
+        .inputs = nb_reduce_ports,
+        .infer = nb_reduce_infer,
+        .forward = sumsquare_forward,
+        .backward = sumsquare_backward,
+        .jacobian = "R",
+        .cases = reduce_cases,
     },
     {0},
 };
