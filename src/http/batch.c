@@ -3,8 +3,8 @@
  * Each is kept as soon as it is graded, so that nothing is lost when the work is interrupted: done again, what is there
  * already is found there. They are graded side by side, in rounds; a fault of one is told in its place. */
 #include "http/course.h"
-#include "nabla/limits.h"
 #include "http/tensorfile.h"
+#include "nabla/limits.h"
 #include "nabla/team.h"
 #include "store/files.h"
 #include "wire/npz.h"
@@ -58,7 +58,7 @@ static int find_challenge(struct batch *b, const struct entry *n, const struct n
            : nb_store_challenge_last(b->rq->store, b->a.name, student, c, e))
         return nb_at(e, id ? "challenge" : "student");
     if (strcmp(c->assignment, b->a.name))
-        return nb_fail(e, NB_E_challenge_foreign, "it is a challenge of the assignment %s", c->assignment),
+        return nb_fail(e, NB_E_challenge_foreign, "it is a challenge of another assignment than %s", b->a.name),
                nb_at(e, "challenge");
     return 0;
 }
@@ -109,21 +109,22 @@ static int take_type(struct nb_request *rq, const char *type, struct nb_error *e
 static void grade_anew(struct batch *b, struct nb_request *rq, const struct entry *n, struct outcome *o,
                        struct nb_error *e)
 {
-    struct nb_handed_in there;
+    struct nb_handed_in there, now;
     struct nb_came came;
     struct nb_challenge c;
     if (nb_store_submission_get(rq->store, n->id, rq->arena, &there, e))
         return;
-    o->x = there;
+    o->x = now = there; /* stays, should there be no new result */
     o->was = there.score;
     rq->body = nb_strndup(rq->arena, there.body, there.size, e);
     rq->body_size = there.size;
     if (!rq->body || take_type(rq, there.type, e) || nb_came_read(rq, &came, e) ||
         nb_store_challenge_get(rq->store, there.challenge, &c, e) ||
-        nb_came_grade(rq, &b->a, &c, &came, &o->x, &o->resubmit, e))
+        nb_came_grade(rq, &b->a, &c, &came, &now, &o->resubmit, e) || o->resubmit)
         return;
-    memcpy(o->x.id, there.id, sizeof o->x.id);
-    nb_store_submission_regrade(rq->store, &o->x, e);
+    memcpy(now.id, there.id, sizeof now.id);
+    o->x = now;
+    nb_store_submission_regrade(rq->store, &now, e);
 }
 
 /* ---- a round ----------------------------------------------------------------------------------------------------- */
@@ -254,7 +255,9 @@ static int visit(void *to, const struct nb_archived *x, struct nb_error *e)
     const char *name = nb_strdup(a, x->name, e);
     struct entry n = {
         .type = nb_tensor_types[1], .student = challenge ? NULL : name, .challenge = challenge ? name : NULL};
-    if (!name || (!b->of && (b->of = (int64_t)x->count, go_on(b, e))))
+    bool first = !b->of;
+    b->of = (int64_t)x->count;
+    if (!name || (first && go_on(b, e)))
         return -1;
     if (x->fault) {
         if (!(fault = nb_small(a, 1, sizeof *fault, e)))
