@@ -197,5 +197,7 @@ int nb_module_count(void);
 const struct nb_module *nb_module_at(enum nb_dtype build, int index);
 /* Index of a type, or -1. */
 int nb_module_find(const char *type);
+/* The port of input i, or NULL; all inputs from a variadic one on are its. */
+const struct nb_port *nb_port_at(const struct nb_module *m, int i);
 
 #endif

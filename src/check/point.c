@@ -279,7 +279,7 @@ static int draw_inputs(const struct nb_net *net, struct nb_run *run, int which, 
 /* ---- cotangents ------------------------------------------------------------------------------------------------ */
 
 /* Less than 60 degrees from all ones, or from all minus ones. */
-static bool nearly_constant(const double *g, size_t n)
+bool nb_nearly_constant(const double *g, size_t n)
 {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++) {
@@ -295,7 +295,7 @@ static void draw_cotangent(struct nb_stream s, double *g, size_t n)
     do
         for (size_t i = 0; i < n; i++, at++)
             g[i] = (nb_word(s, at) & 1 ? 1 : -1) * (0.5 + nb_uniform(s, at));
-    while (nearly_constant(g, n) && at < 64 * n);
+    while (nb_nearly_constant(g, n) && at < 64 * n);
 }
 
 static int add_cotangent(const struct nb_net *net, const char *name, int value, struct nb_run *run, int which,

@@ -17,5 +17,7 @@ struct nb_graph *nb_point_learned(struct nb_graph *g, const struct nb_net *net, 
 /* What samples are counted by: the free dimension the first input begins with that begins with one; else a fixed one
  * above 1. *input is its name; 0 and NULL: there is no such thing. */
 void nb_point_batch(const struct nb_graph *g, const struct nb_net *net, const char **input, int64_t *size);
+/* A cotangent that shows little of what sums and means do: its own mean is over half its size. */
+bool nb_nearly_constant(const double *g, size_t n);
 
 #endif

@@ -71,3 +71,13 @@ int nb_module_find(const char *type)
     }
     return -1;
 }
+
+const struct nb_port *nb_port_at(const struct nb_module *m, int i)
+{
+    const struct nb_port *p = m->inputs;
+    while (p && p->name && i > 0 && !(p->flags & NB_VARIADIC)) {
+        p++;
+        i--;
+    }
+    return p && p->name ? p : NULL;
+}

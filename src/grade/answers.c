@@ -147,11 +147,8 @@ int nb_answers_points(struct nb_graph *g, const struct nb_check *point, struct n
 /* Wrong at one point is wrong; right at one and untold at another is right. */
 static void merge(struct nb_graded *out, const struct nb_graded *other)
 {
-    for (size_t i = 0; i < out->n && i < other->n; i++) {
-        enum nb_verdict now = out->v[i].checked.verdict, then = other->v[i].checked.verdict;
-        if (now != NB_WRONG && (then == NB_WRONG || (now == NB_CANNOT_TELL && then == NB_RIGHT)))
-            out->v[i] = other->v[i];
-    }
+    for (size_t i = 0; i < out->n && i < other->n; i++)
+        nb_mark_merge(&out->v[i], &other->v[i]);
     if (out->graded && !other->graded) {
         out->graded = false;
         out->fault = other->fault;

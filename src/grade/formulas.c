@@ -376,22 +376,6 @@ static struct nb_mark *mark_at(const struct sight *s, const char *name)
     return NULL;
 }
 
-/* Wrong at one point is wrong; right at one and untold at another is right. */
-static void merge(struct nb_mark *m, const struct sight *s)
-{
-    const struct nb_mark *other = mark_at(s, m->name);
-    if (other && other->checked.verdict != NB_RIGHT && m->checked.verdict == NB_WRONG)
-        return;
-    bool better = other && m->checked.verdict == NB_CANNOT_TELL && other->checked.verdict == NB_RIGHT;
-    if (!other || !(better || other->checked.verdict == NB_WRONG))
-        return;
-    double points = m->max_points;
-    const char *name = m->name;
-    *m = *other;
-    m->name = name;
-    m->max_points = points;
-}
-
 static void all_wrong(struct nb_checked *c)
 {
     c->verdict = NB_WRONG;
@@ -461,7 +445,9 @@ static int conclude(const struct looking *l, const struct looks *x, size_t i, st
     double rough = rough_of(x, i);
     if (x->at[HIDDEN].failed)
         all_wrong(&m->checked);
-    merge(m, &x->at[HIDDEN]);
+    const struct nb_mark *other = mark_at(&x->at[HIDDEN], m->name);
+    if (other)
+        nb_mark_merge(m, other);
     if (m->checked.reason == NB_WHY_shape)
         return 0;
     if (rough >= ROUGH)

@@ -71,6 +71,19 @@ void nb_mark_missing(struct nb_mark *m)
 
 /* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
+void nb_mark_merge(struct nb_mark *m, const struct nb_mark *other)
+{
+    enum nb_verdict now = m->checked.verdict, then = other->checked.verdict;
+    bool takes = now != NB_WRONG && (then == NB_WRONG || (now == NB_CANNOT_TELL && then == NB_RIGHT));
+    if (!takes)
+        return;
+    const char *name = m->name;
+    double points = m->max_points;
+    *m = *other;
+    m->name = name;
+    m->max_points = points;
+}
+
 int nb_marks_judge(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
                    struct nb_error *e)
 {

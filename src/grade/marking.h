@@ -42,6 +42,8 @@ int nb_follow_through(const struct nb_reference *r, const struct nb_grading *g, 
 int nb_marks_new(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
                  struct nb_error *e);
 void nb_mark_missing(struct nb_mark *m);
+/* Wrong at one point is wrong; right at one and untold at another is right. */
+void nb_mark_merge(struct nb_mark *m, const struct nb_mark *other);
 /* grade.c: verdicts, then diagnoses, of numbers at the point of a reference. */
 int nb_marks_judge(const struct nb_reference *r, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
                    struct nb_error *e);

@@ -17,16 +17,6 @@ static size_t entries(const struct nb_tensor *t)
 
 /* ---- operands -------------------------------------------------------------------------------------------------- */
 
-static const struct nb_port *port_at(const struct nb_module *m, int i)
-{
-    const struct nb_port *p = m->inputs;
-    while (p && p->name && i > 0 && !(p->flags & NB_VARIADIC)) {
-        p++;
-        i--;
-    }
-    return p && p->name ? p : NULL;
-}
-
 /* The names of a module's learned tensors are known to its infer alone. */
 static int learned_names(const struct nb_op *op, const struct nb_call *c, struct nb_infer *f, struct nb_arena *a,
                          struct nb_error *e)
@@ -72,7 +62,7 @@ static int add_operands(struct names *l, const struct nb_op *op, const struct nb
     if (add(l, "g", &c->gout[0], a, e) || add(l, "y", &c->out[0], a, e) || (c->nin && add(l, "x", &c->in[0], a, e)))
         return -1;
     for (int i = 0; i < c->nin; i++) {
-        const struct nb_port *p = port_at(m, i);
+        const struct nb_port *p = nb_port_at(m, i);
         if (p && add(l, p->name, &c->in[i], a, e))
             return -1;
     }
@@ -136,7 +126,7 @@ static const struct nb_tensor *target_of(const struct nb_known *k, const struct 
     if (!k->of)
         return c->nin ? &c->gin[0] : NULL;
     for (int i = 0; i < c->nin; i++) {
-        const struct nb_port *p = port_at(nb_op_module(op, NB_F64), i);
+        const struct nb_port *p = nb_port_at(nb_op_module(op, NB_F64), i);
         if (p && !strcmp(p->name, k->of))
             return &c->gin[i];
     }
@@ -154,7 +144,7 @@ bool nb_plant_has(const struct nb_known *k, const struct nb_op *op, const struct
     if (!k->of)
         return op->nin && b->in[0] != NB_NO_FLOW;
     for (int i = 0; i < op->nin; i++) {
-        const struct nb_port *p = port_at(nb_op_module(op, NB_F64), i);
+        const struct nb_port *p = nb_port_at(nb_op_module(op, NB_F64), i);
         if (p && !strcmp(p->name, k->of))
             return b->in[i] != NB_NO_FLOW;
     }

@@ -85,18 +85,7 @@ struct found {
 static int judge(const struct place *p, const struct nb_grading *g, struct nb_arena *a, struct nb_graded *out,
                  struct nb_error *e)
 {
-    const struct nb_reference *r = p->r;
-    bool single = nb_graph_dtype(r->g) == NB_F32;
-    if (nb_marks_new(r, g, a, out, e))
-        return -1;
-    for (size_t i = 0; i < r->n; i++) {
-        const struct nb_named *came = nb_handed_in(g, r->v[i].name);
-        if (!came)
-            nb_mark_missing(&out->v[i]);
-        else if (nb_judge_numbers(&r->v[i], g, came, single, a, &out->v[i], e))
-            return -1;
-    }
-    return r->kinks ? nb_judge_kinked(r, g, a, out, e) : 0;
+    return nb_marks_new(p->r, g, a, out, e) || nb_marks_judge(p->r, g, a, out, e) ? -1 : 0;
 }
 
 static int diagnose(const struct place *p, const struct nb_truth_of *t, const struct nb_tensor *submitted,

@@ -87,20 +87,10 @@ static const char *input_kind(const struct nb_value *v)
     return v->integer ? "integers" : "real numbers";
 }
 
-static const struct nb_port *port_at(const struct nb_module *m, int i)
-{
-    const struct nb_port *p = m->inputs;
-    while (p && p->name && i > 0 && !(p->flags & NB_VARIADIC)) {
-        p++;
-        i--;
-    }
-    return p && p->name ? p : NULL;
-}
-
 static int check_kinds(struct nb_builder *b, const struct nb_module *m, int nin, const int *in, struct nb_error *e)
 {
     for (int i = 0; i < nin; i++) {
-        const struct nb_port *p = port_at(m, i);
+        const struct nb_port *p = nb_port_at(m, i);
         const struct nb_value *v = in[i] < 0 ? NULL : &b->net->values.v[in[i]];
         if (!v || !p || p->kind == NB_ANY_PORT || (p->kind == NB_INT_PORT) == v->integer)
             continue;
@@ -176,7 +166,7 @@ static int open_noise(struct nb_builder *b, const struct nb_module *m, const str
                       int *in, struct nb_error *e)
 {
     for (int i = 0; i < f->nin; i++) {
-        const struct nb_port *p = port_at(m, i);
+        const struct nb_port *p = nb_port_at(m, i);
         if (in[i] >= 0 || !p || !(p->flags & NB_NOISE) || f->noise.rank < 0)
             continue;
         struct nb_net *net = b->net;

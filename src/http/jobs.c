@@ -3,7 +3,7 @@
 #include "http/foreman.h"
 #include "http/gate.h"
 #include "http/handlers.h"
-#include <time.h>
+#include "wire/times.h"
 
 const char *nb_job_state_name(enum nb_job_state s)
 {
@@ -24,11 +24,8 @@ void nb_w_job_progress(struct nb_writer *w, const struct nb_job *j)
 
 static void put_time(struct nb_writer *w, const char *key, int64_t seconds)
 {
-    char text[25];
-    struct tm t;
-    time_t at = (time_t)seconds;
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &t));
-    nb_w_string_at(w, key, text);
+    char text[NB_TIME];
+    nb_w_string_at(w, key, nb_time_text(seconds, text));
 }
 
 static void put_link(struct nb_writer *w, const char *key, const struct nb_job *j, const char *more)

@@ -4,6 +4,7 @@
 #include "http/gate.h"
 #include "http/options.h"
 #include "nabla/limits.h"
+#include "wire/times.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,10 +36,8 @@ static int64_t left(const struct nb_probe_set *s)
 
 void nb_probe_set_touch(struct nb_probe_set *s)
 {
-    struct tm t;
     s->touched = seconds();
-    time_t at = time(NULL) + (time_t)left(s);
-    strftime(s->expires, sizeof s->expires, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &t));
+    nb_time_text(time(NULL) + (int64_t)left(s), s->expires);
 }
 
 /* ---- one set ----------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* points - points drawn so that mistakes show, or the client's own; cotangents that are far from constant. */
 #include "probes/probing.h"
+#include "check/point.h"
 #include <math.h>
 #include <string.h>
 
@@ -80,19 +81,9 @@ static int names_known(const struct nb_probes *p, int base, struct nb_error *e)
 /* ---- cotangents -------------------------------------------------------------------------------------------------- */
 
 /* A cotangent of ones shows nothing behind a softmax: the angle to it is 60 degrees at least, either way. */
-static bool nearly_constant(const double *g, size_t n)
-{
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += g[i];
-        squares += g[i] * g[i];
-    }
-    return n > 1 && fabs(sum) > 0.5 * sqrt((double)n * squares);
-}
-
 static void draw_cotangent(const struct nb_probes *p, double *g, size_t n, int base, int of)
 {
-    for (int try = 0; try < MANY_TRIES && (try == 0 || nearly_constant(g, n)); try++)
+    for (int try = 0; try < MANY_TRIES && (try == 0 || nb_nearly_constant(g, n)); try++)
         for (size_t i = 0; i < n; i++) {
             double u = nb_draw(p, nb_draw_at(NB_DRAW_COTANGENT, base, of, try, (int64_t)i));
             double x = u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5;

@@ -11,6 +11,7 @@
 #include "store/parts.h"
 #include "train/memory.h"
 #include "wire/safetensors.h"
+#include "wire/times.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -229,9 +230,7 @@ int nb_store_list(struct nb_store *s, struct nb_arena *a, struct nb_entry **list
 
 void nb_parts_stamp(char text[25])
 {
-    time_t now = time(NULL);
-    struct tm t;
-    strftime(text, 25, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &t));
+    nb_time_text(time(NULL), text);
 }
 
 int nb_parts_write(struct nb_store *s, const struct nb_tensors *l, char hash[NB_HASH_SIZE], struct nb_error *e)
