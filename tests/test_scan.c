@@ -115,6 +115,39 @@ START_TEST(test_orthogonal)
 }
 END_TEST
 
+/* A built-in cell, step by step, is the built-in layer. */
+#define LAYERS                                                                                                         \
+    "{'inputs': {'xs': ['B', 'T', 3]}, 'dtype': 'float64', 'nodes': {"                                                 \
+    "'a': {'scan': {'%sCell': [3, 4]}, 'over': {'%s': 'xs'}, 'carry': {%s}},"                                          \
+    "'b': {'op': '%s', 'in': 'xs', 'hidden_size': 4, 'batch_first': true},"                                            \
+    "'d': {'expr': 'a.all.h - b.output'}, 'e': {'expr': 'a.last.h - b.h'}}, 'outputs': ['d', 'e', 'b.output'],"        \
+    "'params': {'b.weight_ih_l0': {'tie': 'a.weight_ih'}, 'b.weight_hh_l0': {'tie': 'a.weight_hh'},"                   \
+    "'b.bias_ih_l0': {'tie': 'a.bias_ih'}, 'b.bias_hh_l0': {'tie': 'a.bias_hh'}}}"
+
+static const struct {
+    const char *type, *carry;
+} layers[] = {{"RNN", "'h': 'zeros'"}, {"GRU", "'h': 'zeros'"}, {"LSTM", "'h': 'zeros', 'c': 'zeros'"}};
+
+START_TEST(test_cells)
+{
+    char text[2000];
+    struct nb_tensors in = {0};
+    struct nb_result r = {0};
+    snprintf(text, sizeof text, LAYERS, layers[_i].type, "x", layers[_i].carry, layers[_i].type);
+    struct nb_graph *g = make_good(text);
+    add(&in, "xs", nb_shape_of(3, (int64_t)2, (int64_t)7, (int64_t)3), some);
+    struct nb_run ask = {.inputs = in};
+    ck_assert_msg(nb_graph_forward(g, &ask, &arena, &r, &error) == 0, "%s", error.detail);
+    for (size_t i = 0; i < 2 * 7 * 4; i++) {
+        ck_assert_double_eq_tol(at(&r.outputs, "d", i), 0, 1e-15);
+        ck_assert_double_ne(at(&r.outputs, "b.output", i), 0);
+    }
+    for (size_t i = 0; i < 2 * 4; i++)
+        ck_assert_double_eq_tol(at(&r.outputs, "e", i), 0, 1e-15);
+    nb_graph_unref(g);
+}
+END_TEST
+
 /* ---- no steps at all --------------------------------------------------------------------------------------------- */
 
 #define LEAK                                                                                                           \
@@ -404,6 +437,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_carousel);
     tcase_add_loop_test(t, test_orthogonal, 0, 3);
+    tcase_add_loop_test(t, test_cells, 0, sizeof layers / sizeof *layers);
     tcase_add_test(t, test_no_steps);
     tcase_add_test(t, test_noise);
     tcase_add_test(t, test_memory);
