@@ -54,11 +54,18 @@ static const char *inferred(const char *type, const char *args, const char *in)
         if (!in[n])
             break;
     }
+    int ports = 0;
+    while (m->inputs && m->inputs[ports].name && !(m->inputs[ports].flags & NB_VARIADIC))
+        ports++;
+    while (s.nin < ports) /* the others are absent */
+        ins[s.nin++].rank = -1;
     json_t *j = json_loads(args ? args : "{}", 0, NULL);
     ck_assert_msg(!nb_args_read(m, j, false, &scope, &arena, &s.args, &e), "%s %s: %s", type, args, e.detail);
     json_decref(j);
     if (m->output_names)
         s.nout = (int)m->output_names(s.args).n;
+    for (const char *const *o = m->outputs; o && *o; o++)
+        s.nout = (int)(o - m->outputs) + 1;
     *text = 0;
     if (m->infer(&s, &e))
         snprintf(text, sizeof text, "%s %s: %s", nb_code_name(e.code), e.pointer, e.detail);
