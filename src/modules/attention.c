@@ -45,13 +45,35 @@ static void attend(const struct attention *a, const nb_real *mask, nb_real *out)
     }
 }
 
-/* dx = p (dp - <dp, p>), in place of dp */
-NB_SIMD static void softmax_slope(size_t n, const nb_real *p, nb_real *dp)
+static size_t heaviest(size_t n, const nb_real *p)
 {
-    nb_real mean = (nb_real)NB(nb_row_dot)(n, dp, p);
+    size_t best = 0;
+    for (size_t j = 1; j < n; j++)
+        best = nb_re(p[j]) > nb_re(p[best]) ? j : best;
+    return best;
+}
+
+NB_SIMD static void subtract(size_t n, nb_real a, nb_real *x)
+{
+    NB_LOOP
+    for (size_t j = 0; j < n; j++)
+        x[j] -= a;
+}
+
+NB_SIMD static void weigh_rest(size_t n, const nb_real *p, nb_real mean, nb_real *dp)
+{
     NB_LOOP
     for (size_t j = 0; j < n; j++)
         dp[j] = p[j] * (dp[j] - mean);
+}
+
+/* dx = p (dp - <dp, p>), in place of dp. What all have in common goes off: taking off that of the greatest weight first
+ * keeps the digits where this weight has rounded to 1. */
+static void softmax_slope(size_t n, const nb_real *p, nb_real *dp)
+{
+    if (n)
+        subtract(n, dp[heaviest(n, p)], dp);
+    weigh_rest(n, p, (nb_real)NB(nb_row_dot)(n, dp, p), dp);
 }
 
 struct slopes {
