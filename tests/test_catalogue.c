@@ -122,6 +122,14 @@ static const struct row right_rows[] = {
      "convention"},
     {"max-tie", ENTRIES("'op': 'Max'"), "{'x': [1, 1, 0.5]}", "{'y': 1}", "{'x': [0, 1, 0]}", "wrong kink",
      "convention"},
+#define POOL GRAPH("'x': ['N', 3]", "'y': {'op': 'MaxPool1d', 'in': 'x', 'kernel_size': 3}", "y")
+    {"max-tie", POOL, "{'x': [[1, 1, 0.5]]}", "{'y': [[1]]}", "{'x': [[1, 0, 0]]}", "right kink", ""},
+    {"max-tie", POOL, "{'x': [[1, 1, 0.5]]}", "{'y': [[1]]}", "{'x': [[0, 1, 0]]}", "right kink", ""},
+    {"max-tie", POOL, "{'x': [[1, 1, 0.5]]}", "{'y': [[1]]}", "{'x': [[0.5, 0.5, 0]]}", "right kink", ""},
+    {"max-tie", POOL, "{'x': [[1, 1, 0.5]]}", "{'y': [[1]]}", "{'x': [[1, 1, 0]]}", "wrong kink", ""},
+    {"max-tie", POOL, "{'x': [[1, 1, 0.5]]}", "{'y': [[1]]}", "{'x': [[0, 0, 1]]}", "wrong", ""},
+    {"max-tie", POOL, "{'x': [[1, 1, 0.5]]}", "{'y': [[1]]}", "{'x': [[1, 0, 0]]}", "right kink", "convention"},
+    {"max-tie", POOL, "{'x': [[1, 1, 0.5]]}", "{'y': [[1]]}", "{'x': [[0, 1, 0]]}", "wrong kink", "convention"},
 #define MAXIMUM GRAPH("'a': [1], 'b': [1]", "'y': {'op': 'Maximum', 'in': ['a', 'b']}", "y")
     {"max-tie", MAXIMUM, "{'a': [1], 'b': [1]}", "{'y': [1]}", "{'a': [1], 'b': [0]}", "right kink", ""},
     {"max-tie", MAXIMUM, "{'a': [1], 'b': [1]}", "{'y': [1]}", "{'a': [0], 'b': [1]}", "right kink", ""},

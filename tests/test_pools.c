@@ -1,6 +1,8 @@
 /* test_pools.c - pools, unpooling and upsampling, and the modules that cut, pad and rearrange: shapes with symbols,
  * what is refused and where, closed forms, and identities that hold to the last bit. */
 #include "inference.h"
+#include "check/check.h"
+#include "graphs.h"
 #include "nabla/rng.h"
 #include <math.h>
 
@@ -370,6 +372,47 @@ START_TEST(bad_indices)
 }
 END_TEST
 
+/* ---- in graphs --------------------------------------------------------------------------------------------------- */
+
+/* At a drawn point the check calls our own gradients right. */
+static const struct {
+    const char *nodes;
+} checked[] = {
+    {"'p': {'op': 'MaxPool2d', 'in': 'x', 'kernel_size': 2, 'return_indices': true}, "
+     "'y': {'op': 'MaxUnpool2d', 'in': ['p.out', 'p.indices'], 'kernel_size': 2}"},
+    {"'p': {'op': 'MaxPool2d', 'in': 'x', 'kernel_size': 3, 'stride': 1, 'return_indices': true}, "
+     "'q': {'expr': 'p.out*p.out + 0.5*p.indices'}, "
+     "'y': {'op': 'MaxUnpool2d', 'in': ['q', 'p.indices'], 'kernel_size': 3, 'stride': 1}"},
+    {"'y': {'chain': [{'Conv2d': [2, 3, 3]}, 'ReLU', {'MaxPool2d': 2}, 'GlobalAvgPool', 'Flatten', {'Linear': [3, "
+     "2]}], "
+     "'in': 'x'}"},
+    {"'y': {'chain': [{'Upsample': [null, 2, 'bilinear']}, {'AvgPool2d': [3, 2, 1]}, {'LPPool2d': [2, 2]}], 'in': "
+     "'x'}"},
+    {"'y': {'chain': [{'Unfold': 2}, {'Slice': [1, 1, -1, 2]}, {'Pad': [[1, 1], 'reflect']}, {'Select': [1, -1]}], "
+     "'in': 'x'}"},
+};
+
+START_TEST(gradients_pass_their_check)
+{
+    char text[800];
+    nb_arena_init(&arena, (size_t)1 << 28);
+    snprintf(text, sizeof text,
+             "{'inputs': {'x': ['B', 2, 6, 6]}, 'dtype': 'float64', 'nodes': {%s}, 'outputs': ['y']}",
+             checked[_i].nodes);
+    struct nb_graph *g = make_good(text);
+    struct nb_check c = {.run.seed = {3, 4}};
+    struct nb_verdicts v = {0};
+    ck_assert_msg(!nb_check_run(g, &c, &arena, &v, &error), "%s at %s: %s", nb_code_name(error.code), error.pointer,
+                  error.detail);
+    ck_assert(v.n > 0);
+    for (size_t i = 0; i < v.n; i++)
+        ck_assert_msg(!v.v[i].wrong && v.v[i].right, "%s: %s: %d right, %d wrong", checked[_i].nodes, v.v[i].name,
+                      (int)v.v[i].right, (int)v.v[i].wrong);
+    nb_graph_unref(g);
+    nb_arena_done(&arena);
+}
+END_TEST
+
 /* ---- adjoints ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -457,6 +500,7 @@ int main(void)
     tcase_add_loop_test(t, unpooling_undoes_pooling, 0, sizeof undone / sizeof *undone);
     tcase_add_test(t, stacks);
     tcase_add_test(t, bad_indices);
+    tcase_add_loop_test(t, gradients_pass_their_check, 0, sizeof checked / sizeof *checked);
     tcase_add_loop_test(t, has_its_adjoint, 0, sizeof linear / sizeof *linear);
     tcase_add_test(t, a_plane_stays_a_plane);
     tcase_add_test(t, long_sums_in_float);
