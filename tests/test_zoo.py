@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""The zoo, as far as it is fast: every row holds. And rows can fail: with numbers that are slightly wrong, some do."""
+import contextlib
+import io
+import os
+import pathlib
+import sys
+
+import with_numpy  # noqa: F401
+
+TOP = pathlib.Path(os.environ.get("top_srcdir") or pathlib.Path(__file__).resolve().parent.parent)
+sys.path.insert(0, str(TOP / "examples" / "zoo"))
+import client  # noqa: E402
+import rows  # noqa: E402
+import zoo  # noqa: E402
+
+
+def all_hold(c):
+    for name in zoo.names():
+        z = zoo.run(name, c, fast=True)
+        yield from (f"{name}: {row['what']}: {row['measured']}, wanted {row['wanted']}" for row in z.rows if not row["ok"])
+
+
+@contextlib.contextmanager
+def disturbed():
+    """Every tensor that comes back is 3 % off."""
+    unpack = client.unpack
+    client.unpack = lambda body: {k: v * 1.03 if v.dtype.kind == "f" else v for k, v in unpack(body).items()}
+    try:
+        yield
+    finally:
+        client.unpack = unpack
+
+
+def a_wrong_number_shows(c):
+    for name in zoo.names():
+        quiet = io.StringIO()
+        with disturbed(), contextlib.redirect_stdout(quiet):
+            z = zoo.run(name, c, fast=True)
+        if all(row["ok"] for row in z.rows):
+            yield f"{name}: every reply was 3 % off, and no row failed"
+
+
+def a_wrong_weight_shows(c):
+    """One learned tensor of XOR by hand is another."""
+    put = client.Net.set
+    client.Net.set = lambda net, tensors: put(net, {k: v + 0.25 if k == "net.0.bias" else v for k, v in tensors.items()})
+    with contextlib.redirect_stdout(io.StringIO()):
+        z = zoo.run("mlp", c, fast=True)
+    client.Net.set = put
+    broken = [row["what"] for row in z.rows if not row["ok"]]
+    if "XOR by hand" not in broken:
+        yield f"mlp: a bias was changed, and only {broken} failed"
+
+
+def no_number_is_no_success(_):
+    z = rows.System("mlp", None)
+    nan = float("nan")
+    if z.same("nan", nan, 0) or z.at_most("nan", nan, 1) or z.at_least("nan", nan, 1) or z.same("shape", [1, 1], 1):
+        yield "nan, or another shape, is taken for a success"
+
+
+def main():
+    with zoo.service() as url, client.Client(url) as c:
+        wrong = [line for test in (all_hold, a_wrong_number_shows, a_wrong_weight_shows, no_number_is_no_success) for line in test(c)]
+    print("\n".join(wrong) or "all good")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
