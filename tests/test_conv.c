@@ -40,7 +40,9 @@ static struct call drawn_call(enum nb_dtype dtype, const char *type, const char 
     ck_assert_msg(!call_infer(&c), "%s", c.error.detail);
     for (int i = 0; i < c.nw; i++)
         draw_tensor(&c, &c.w[i], 2 + (uint64_t)i);
+    memset(c.work_data, 0xFF, c.infer.work * nb_dtype_size(dtype));
     ck_assert(!call_run(&c));
+    memset(c.work_data, 0xFF, c.infer.work * nb_dtype_size(dtype));
     call_backward(&c, drawn(&c, entries(&c.out[0]), 7));
     return c;
 }

@@ -18,7 +18,7 @@ enum { VALID = -1, SAME = -2 }; /* words for padding */
 /* ---- blocks ----------------------------------------------------------------------------------------------------- */
 
 /* Products of a block: up to a million OpenBLAS does not pack them first, which is worth it from so many columns on. */
-enum { BLOCK_REALS = 1 << 17, LEAST_COLUMNS = 256, LARGE_PLANE = 64, UNPACKED = 1000000 };
+enum { BLOCK_REALS = 1 << 17, LEAST_COLUMNS = 256, LARGE_PLANE = 64, UNPACKED = 1000000, LEAST_TURNED = 8 };
 
 /* How a window's columns are cut into blocks, and the scratch that takes. */
 struct cut {
@@ -26,7 +26,8 @@ struct cut {
     bool as_is;     /* and so are the columns: a kernel of size 1 */
     size_t samples; /* in a block; if several, whole planes */
     size_t rows, width;
-    size_t field, columns, side; /* nb_reals of scratch */
+    bool turned; /* of a small kernel the transpose is computed: the product is faster that way round */
+    size_t field, columns, side, turn; /* nb_reals of scratch */
 };
 
 static bool columns_as_is(const struct nb_window *w)
@@ -59,6 +60,8 @@ static struct cut cut_of(const struct nb_window *w)
     c.field = c.direct ? 0 : w->wc * nb_volume(w->field);
     c.columns = c.as_is ? 0 : depth * c.samples * c.rows * c.width;
     c.side = c.samples > 1 ? w->nc * c.samples * plane : 0;
+    c.turned = !c.as_is && unpacked >= LEAST_COLUMNS / 2 && w->nc >= LEAST_TURNED;
+    c.turn = c.turned ? w->nc * (c.samples * c.rows * c.width + depth) : 0;
     return c;
 }
 
@@ -109,13 +112,14 @@ static size_t narrow_at(const struct block *b, size_t s)
 /* ---- one evaluation --------------------------------------------------------------------------------------------- */
 
 struct scratch {
-    nb_real *field, *columns, *side;
+    nb_real *field, *columns, *side, *turn;
 };
 
 static struct scratch scratch_of(const struct cut *c, void *work)
 {
     nb_real *field = work;
-    return (struct scratch){field, field + c->field, field + c->field + c->columns};
+    nb_real *side = field + c->field + c->columns;
+    return (struct scratch){field, field + c->field, side, side + c->side};
 }
 
 /* The columns of a block; their rows lie b->n apart. */
@@ -242,6 +246,27 @@ static void widening(const struct nb_window *w, const nb_real *weight, const nb_
         }
 }
 
+NB_SIMD static void transpose(size_t rows, size_t n, const nb_real *from, size_t apart, nb_real *to)
+{
+    for (size_t j = 0; j < n; j++)
+        for (size_t i = 0; i < rows; i++)
+            to[j * rows + i] = from[i * apart + j];
+}
+
+/* weight = or += side columns' */
+static void meet(const struct block *b, const struct side *y, const nb_real *columns, const struct scratch *s, int more,
+                 nb_real *weight)
+{
+    size_t nc = b->w->nc, depth = nb_window_depth(b->w);
+    if (!b->cut->turned) {
+        NB(nb_gemm_apart)(false, true, nc, depth, b->n, y->v, y->apart, columns, b->n, more, weight, depth);
+        return;
+    }
+    nb_real *turned = s->turn + nc * depth;
+    transpose(nc, b->n, y->v, y->apart, turned);
+    NB(nb_gemm)(false, false, depth, nc, b->n, columns, turned, more, s->turn);
+}
+
 static void meeting(const struct nb_window *w, const nb_real *narrow, const nb_real *wide, nb_real *weight, void *work)
 {
     struct nb_tiles t;
@@ -262,8 +287,10 @@ static void meeting(const struct nb_window *w, const nb_real *narrow, const nb_r
             const nb_real *columns = take_columns(&b, wide, &s);
             struct side y = side_of(&b, &s, narrow);
             move_side(&b, &y, (nb_real *)narrow, false);
-            NB(nb_gemm_apart)(false, true, w->nc, depth, b.n, y.v, y.apart, columns, b.n, more, weight, depth);
+            meet(&b, &y, columns, &s, more, weight);
         }
+        if (more && c.turned)
+            transpose(depth, w->nc, s.turn, w->nc, weight);
         if (!more)
             memset(weight, 0, w->nc * depth * sizeof *weight);
     }
@@ -542,7 +569,7 @@ static int set_work(struct nb_infer *s, int n, bool transposed, struct nb_error 
         return nb_at(e, "padding");
     }
     struct cut c = cut_of(&w);
-    s->work = nb_is_thin(&w) ? nb_thin_work(&w) : c.field + c.columns + c.side;
+    s->work = nb_is_thin(&w) ? nb_thin_work(&w) : c.field + c.columns + c.side + c.turn;
     if (!nb_is_thin(&w) && nb_tiles_fit(&w)) {
         struct nb_tiles t = nb_tiles_of(&w);
         s->work = nb_tiles_work(&t) > s->work ? nb_tiles_work(&t) : s->work; /* for either way: the builds differ */
