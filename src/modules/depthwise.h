@@ -34,9 +34,26 @@ static inline void nb_row_narrow(size_t n, const nb_real *f, size_t step, size_t
     }
 }
 
+/* f[q] += a y[q] + b y[q - d] + c y[q - 2d]: entries of n > 2d, with what is missing at both ends. */
+static inline void nb_row_wide_three(size_t n, nb_real *f, size_t d, const nb_real *w, const nb_real *y)
+{
+    nb_real a = w[0], b = w[1], c = w[2];
+    for (size_t q = 0; q < d; q++) {
+        f[q] += a * y[q];
+        f[q + d] += a * y[q + d] + b * y[q];
+        f[q + n] += b * y[q + n - d] + c * y[q + n - 2 * d];
+        f[q + n + d] += c * y[q + n - d];
+    }
+    NB_LOOP
+    for (size_t q = 2 * d; q < n; q++)
+        f[q] += a * y[q] + b * y[q - d] + c * y[q - 2 * d];
+}
+
 static inline void nb_row_wide(size_t n, nb_real *f, size_t step, size_t d, size_t k, const nb_real *w,
                                const nb_real *y)
 {
+    for (; k >= 3 && step == 1 && n > 2 * d; k -= 3, f += 3 * d, w += 3)
+        nb_row_wide_three(n, f, d, w, y);
     for (; k > 0; k--, f += d, w++) {
         nb_real a = w[0];
         NB_LOOP
