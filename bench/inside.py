@@ -46,6 +46,8 @@ def rows(ours, torch):
         Row("softplus of a million: the same", faster("softplus_1m_forward"), 1.7),
         Row("softmax and cross entropy, 256 x 1000, forward + backward: the same", faster("softmax_ce_256x1000_both"), 2),
         Row("batch norm of a million, forward + backward: the same", faster("batchnorm2d_1m_both"), 5),
+        Row("LeNet, 28 x 28, batch 64, forward + backward: the same", faster("lenet_b64_both"), 1),
+        Row("convolution 3 x 3, 64 channels, 32 x 32, batch 16, forward + backward: the same", faster("conv2d_64_both"), 1),
         Row("a number in JSON", number, 10, " ns", at_most=True),
         Row("the same: speed over Jansson's", ours["number_jansson"] / number, 20),
         Row("the same: speed over strtod's", ours["number_strtod"] / number, 5),

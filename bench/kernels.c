@@ -87,6 +87,25 @@ static const struct asked cases[] = {
      NULL,
      0,
      {4, {16, 64, 32, 32}}},
+    {"lenet_b64_both",
+     "{\"inputs\": {\"x\": [\"B\", 1, 28, 28]}, \"outputs\": [\"y\"], \"nodes\": {\"y\": {\"in\": \"x\", \"chain\": ["
+     "{\"Conv2d\": [1, 6, 5, 1, 2]}, \"ReLU\", {\"MaxPool2d\": 2}, {\"Conv2d\": [6, 16, 5]}, \"ReLU\", {\"MaxPool2d\": "
+     "2}, "
+     "\"Flatten\", {\"Linear\": [400, 120]}, \"ReLU\", {\"Linear\": [120, 84]}, \"ReLU\", {\"Linear\": [84, 10]}]}}}",
+     NB_ASK_BACKWARD,
+     X_AND_COTANGENT,
+     "*",
+     10,
+     {4, {64, 1, 28, 28}}},
+    {"conv2d_64_both",
+     "{\"inputs\": {\"x\": [\"B\", 64, 32, 32]}, \"outputs\": [\"y\"], \"nodes\": {\"y\": {\"op\": \"Conv2d\", \"in\": "
+     "\"x\", "
+     "\"out_channels\": 64, \"kernel_size\": 3, \"padding\": 1}}}",
+     NB_ASK_BACKWARD,
+     X_AND_COTANGENT,
+     NULL,
+     0,
+     {4, {16, 64, 32, 32}}},
 };
 enum { GRAPHS = sizeof cases / sizeof *cases };
 
@@ -110,7 +129,7 @@ static void feed(const struct asked *c, struct nb_run *run)
     if (c->feed == X_AND_LABELS)
         nb_tensors_add(&arena, &run->inputs, "t", labels, &error);
     if (c->outputs)
-        g.dim[g.rank - 1] = c->outputs;
+        g = nb_shape_of(2, c->shape.dim[0], c->outputs);
     run->cotangents_given = c->feed == X_AND_COTANGENT;
     if (run->cotangents_given)
         nb_tensors_add(&arena, &run->cotangents, "y", random_tensor(&g, 9), &error);

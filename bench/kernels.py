@@ -19,6 +19,11 @@ def mlp(a, b):
     return nn.Sequential(nn.Linear(784, a), nn.ReLU(), nn.Linear(a, b), nn.ReLU(), nn.Linear(b, 10))
 
 
+def lenet():
+    return nn.Sequential(nn.Conv2d(1, 6, 5, 1, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+
+
 def forward(module, x):
     def run():
         with torch.inference_mode():
@@ -31,7 +36,7 @@ def both(module, x, wrt, g):
 
 
 def cases():
-    small, large, norm = mlp(256, 128), mlp(512, 256), nn.BatchNorm2d(64)
+    small, large, norm, net, conv = mlp(256, 128), mlp(512, 256), nn.BatchNorm2d(64), lenet(), nn.Conv2d(64, 64, 3, padding=1)
     flat, image, image_g = torch.randn(1 << 20), torch.randn(16, 64, 32, 32, requires_grad=True), torch.randn(16, 64, 32, 32)
     logits, labels = torch.randn(256, 1000, requires_grad=True), torch.zeros(256, dtype=torch.int64)
     return {
@@ -44,6 +49,8 @@ def cases():
         "softplus_1m_forward": forward(F.softplus, flat),
         "softmax_ce_256x1000_both": lambda: torch.autograd.grad(F.cross_entropy(logits, labels), logits),
         "batchnorm2d_1m_both": both(norm, image, [image, *norm.parameters()], image_g),
+        "lenet_b64_both": both(net, torch.randn(64, 1, 28, 28), list(net.parameters()), torch.randn(64, 10)),
+        "conv2d_64_both": both(conv, image, [image, *conv.parameters()], image_g),
     }
 
 
