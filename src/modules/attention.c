@@ -21,6 +21,21 @@ NB_SIMD static void scale_row(size_t n, nb_part a, nb_real *x)
         x[j] *= a;
 }
 
+static size_t heaviest(size_t n, const nb_real *p)
+{
+    size_t best = 0;
+    for (size_t j = 1; j < n; j++)
+        best = nb_re(p[j]) > nb_re(p[best]) ? j : best;
+    return best;
+}
+
+NB_SIMD static void subtract(size_t n, nb_real a, nb_real *x)
+{
+    NB_LOOP
+    for (size_t j = 0; j < n; j++)
+        x[j] -= a;
+}
+
 /* Row i of the scores becomes weights. Nothing behind place i counts if it is causal. */
 static void weigh(const struct attention *a, size_t i, const nb_real *mask, nb_real *row)
 {
@@ -29,6 +44,8 @@ static void weigh(const struct attention *a, size_t i, const nb_real *mask, nb_r
         NB(nb_add)(a->s, mask, row);
     for (size_t j = i + 1; j < a->s && a->causal; j++)
         row[j] = -(nb_part)INFINITY;
+    if (NB_BUILD == 2 && a->s && isfinite(nb_re(row[heaviest(a->s, row)])))
+        subtract(a->s, row[heaviest(a->s, row)], row); /* all of it, or the complex step loses what is far below 1 */
     NB(nb_row_softmax)(a->s, row, row);
 }
 
@@ -43,21 +60,6 @@ static void attend(const struct attention *a, const nb_real *mask, nb_real *out)
             weigh(a, r, mask ? mask + i * scores + r * a->s : NULL, p + r * a->s);
         NB(nb_gemm)(false, false, a->l, a->e, a->s, p, a->v + i * a->s * a->e, 0, out + i * a->l * a->e);
     }
-}
-
-static size_t heaviest(size_t n, const nb_real *p)
-{
-    size_t best = 0;
-    for (size_t j = 1; j < n; j++)
-        best = nb_re(p[j]) > nb_re(p[best]) ? j : best;
-    return best;
-}
-
-NB_SIMD static void subtract(size_t n, nb_real a, nb_real *x)
-{
-    NB_LOOP
-    for (size_t j = 0; j < n; j++)
-        x[j] -= a;
 }
 
 NB_SIMD static void weigh_rest(size_t n, const nb_real *p, nb_real mean, nb_real *dp)
