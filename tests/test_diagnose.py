@@ -158,6 +158,43 @@ class Diagnose(unittest.TestCase):
         self.assertEqual(nodes["loss"]["gradient"]["mean_size"], 1)
         self.assertEqual(nodes["loss"]["gradient"]["verdict"], "none")
 
+    def test_through_time(self):
+        """h <- x + s h: the gradient at step t is s^(T-1-t)."""
+        for s, T, verdict in ((0.5, 8, "healthy"), (0.5, 12, "vanishing"), (2, 12, "exploding"), (1, 12, "healthy")):
+            graph = {"dtype": "float64", "inputs": {"x": ["B", "T", 3]},
+                     "modules": {"Cell": {"inputs": {"x": ["B", 3], "h": ["B", 3]}, "nodes": {"h1": {"expr": f"x + {s}*h"}}, "outputs": {"h": "h1"}}},
+                     "nodes": {"net": {"scan": "Cell", "over": {"x": "x"}, "carry": {"h": "zeros"}}, "last": {"op": "Identity", "in": "net.last.h"}},
+                     "outputs": ["last"]}
+            x = np.random.default_rng(6).normal(size=(4, T, 3))
+            body = {"graph": graph, "inputs": {"x": x.tolist()}, "cotangents": {"last": np.ones((4, 3)).tolist()}}
+            reply = self.daemon.ask("POST", "/v1/diagnose", body).json()
+            h1 = [n for n in reply["nodes"] if n["node"] == "net/h1" and n["type"] == "Add"][0]
+            self.assertEqual(h1["gradient"]["steps"], T)
+            self.assertAlmostEqual(h1["gradient"]["through_time"] / s ** (T - 1), 1)
+            self.assertAlmostEqual(h1["gradient"]["mean_size"], sum(s**t for t in range(T)) / T)
+            self.assertEqual(h1["gradient"]["verdict"], verdict)
+            h, all_h = 0, []
+            for t in range(T):
+                h = x[:, t] + s * h
+                all_h.append(h)
+            self.assertAlmostEqual(h1["activation"]["mean"], np.mean(all_h))
+            self.assertAlmostEqual(h1["activation"]["spread"], np.std(all_h))
+            self.assertEqual(self.daemon.ask("POST", "/v1/diagnose", body, SVG).status, 200)
+
+    def test_dead_inside(self):
+        """A unit that is 0 at every step for every sample is dead; one that wakes once is not."""
+        graph = {"dtype": "float64", "inputs": {"x": ["B", "T", 3]},
+                 "modules": {"Cell": {"inputs": {"x": ["B", 3], "h": ["B", 3]},
+                                      "nodes": {"r": {"op": "ReLU", "in": "x"}, "h1": {"expr": "r + h"}}, "outputs": {"h": "h1"}}},
+                 "nodes": {"net": {"scan": "Cell", "over": {"x": "x"}, "carry": {"h": "zeros"}}, "last": {"op": "Identity", "in": "net.last.h"}},
+                 "outputs": ["last"]}
+        x = -np.ones((2, 5, 3))
+        x[1, 3, 2] = 1
+        x[:, :, 0] = 1
+        reply = self.daemon.ask("POST", "/v1/diagnose", {"graph": graph, "inputs": {"x": x.tolist()}, "cotangents": {"last": np.ones((2, 3)).tolist()}}).json()
+        r = [n for n in reply["nodes"] if n["node"] == "net/r"][0]
+        self.assertEqual(r["dead"], {"units": 3, "dead_units": 1, "unit_share": 1 / 3, "entry_share": 19 / 30})
+
     def test_stored(self):
         graph = chain([{"Linear": [3, 4]}, "ReLU", {"Linear": [4, 2]}], 3)
         self.assertEqual(self.daemon.ask("POST", "/v1/graphs", {"name": "g", "graph": graph, "seed": "7"}).status, 201)

@@ -2,6 +2,7 @@
  * go during the backward, so each is measured when its operation's turn comes. */
 #include "check/vitals.h"
 #include "graph/ask.h"
+#include "graph/scan.h"
 #include <math.h>
 #include <string.h>
 
@@ -46,7 +47,24 @@ static const struct trait *trait_of(const char *type)
 
 /* ---- activations ------------------------------------------------------------------------------------------------- */
 
+/* An operation inside of a scan: what the backward of each step shows of it, one behind the other. */
+struct inner {
+    struct nb_vital *x;
+    const struct trait *trait;
+    double *v, *slope; /* NULL: nobody asks for slopes */
+    size_t n, room;
+    long double sizes;  /* of its gradients */
+    double early, late; /* mean size at the first step, at the last */
+};
+
+struct body {
+    const struct nb_net *net;
+    struct inner *inner; /* one for each operation */
+};
+
 struct taking {
+    struct body *body; /* of each scan */
+    size_t nbody;
     struct nb_session s;
     const struct nb_plan *plan;
     struct nb_vitals *out;
@@ -121,25 +139,39 @@ static int ones(struct nb_tensor *t, struct nb_arena *a, struct nb_error *e)
     return 0;
 }
 
-/* dy/dx of a pointwise operation at every entry: its own backward, asked with ones. */
-static double *slopes(struct taking *k, int index, struct nb_arena *a, struct nb_error *e)
+/* The call of an operation, as the session makes it. */
+static int make_call(struct taking *k, int index, struct nb_call *c, struct nb_arena *a, struct nb_error *e)
 {
     const struct nb_op *op = &k->plan->net.ops.v[index];
-    const struct nb_module *m = nb_op_module(op, k->s.dtype);
     size_t size = nb_dtype_size(k->s.dtype);
-    struct nb_call c = {.args = op->args, .train = k->s.train, .nin = op->nin, .nout = op->nout, .nw = op->nw};
-    struct nb_tensor *in = tensors_of(k, op->in, op->nin, a, e), *w = tensors_of(k, op->w, op->nw, a, e);
-    struct nb_tensor *out = tensors_of(k, op->out, op->nout, a, e), *gout = tensors_of(k, op->out, op->nout, a, e);
-    struct nb_tensor *gin = tensors_of(k, op->in, op->nin, a, e), *gw = tensors_of(k, op->w, op->nw, a, e);
-    if (!in || !w || !out || !gout || !gin || !gw || !m->backward || ones(&gout[0], a, e) || ones(&gin[0], a, e))
+    *c = (struct nb_call){.args = op->args, .train = k->s.train, .nin = op->nin, .nout = op->nout, .nw = op->nw};
+    c->in = tensors_of(k, op->in, op->nin, a, e);
+    c->w = tensors_of(k, op->w, op->nw, a, e);
+    c->out = tensors_of(k, op->out, op->nout, a, e);
+    c->saved = k->s.kept + k->plan->saved[index] * size;
+    c->work = k->s.loose + k->plan->scratch * size;
+    return c->in && c->w && c->out ? 0 : -1;
+}
+
+static struct nb_tensor *without_data(const struct nb_tensor *from, int n, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_tensor *t = nb_small(a, (size_t)n + 1, sizeof *t, e);
+    for (int i = 0; t && i < n; i++) {
+        t[i] = from[i];
+        t[i].data = NULL;
+    }
+    return t;
+}
+
+/* dy/dx of a pointwise operation at every entry: its own backward, asked with ones. */
+static double *slopes(const struct nb_module *m, const struct nb_call *call, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_call c = *call;
+    struct nb_tensor *gout = without_data(c.out, c.nout, a, e), *gin = without_data(c.in, c.nin, a, e);
+    struct nb_tensor *gw = without_data(c.w, c.nw, a, e);
+    if (!gout || !gin || !gw || !m->backward || ones(&gout[0], a, e) || ones(&gin[0], a, e))
         return NULL;
-    for (int i = 1; i < op->nin; i++)
-        gin[i].data = NULL;
-    for (int i = 0; i < op->nw; i++)
-        gw[i].data = NULL;
-    c.in = in, c.w = w, c.out = out, c.gout = gout, c.gin = gin, c.gw = gw;
-    c.saved = k->s.kept + k->plan->saved[index] * size;
-    c.work = k->s.loose + k->plan->scratch * size;
+    c.gout = gout, c.gin = gin, c.gw = gw;
     return m->backward(&c, e) ? NULL : widened(&gin[0], a, e);
 }
 
@@ -195,19 +227,25 @@ static void measure_certain(struct nb_vital *x, const double *v, size_t n)
     x->saturated = sum > 0.5 ? certain / round(sum) : 0;
 }
 
+static int judge_slopes(struct nb_vital *x, const double *slope, size_t n, const struct trait *trait,
+                        struct nb_arena *a, struct nb_error *e)
+{
+    if (trait->kind == NB_RECTIFIER)
+        return measure_dead(x, slope, n, a, e);
+    measure_flat(x, slope, n, trait->steepest);
+    return 0;
+}
+
 /* ---- one node after the other ------------------------------------------------------------------------------------ */
 
 static int measure_slopes(struct taking *k, struct nb_vital *x, int index, const struct trait *trait,
                           struct nb_arena *a, struct nb_error *e)
 {
-    size_t n = (size_t)nb_count(&x->shape);
-    const double *slope = slopes(k, index, a, e);
-    if (!slope)
-        return e->code ? -1 : 0;
-    if (trait->kind == NB_RECTIFIER)
-        return measure_dead(x, slope, n, a, e);
-    measure_flat(x, slope, n, trait->steepest);
-    return 0;
+    struct nb_call c;
+    if (make_call(k, index, &c, a, e))
+        return -1;
+    const double *slope = slopes(nb_op_module(&k->plan->net.ops.v[index], k->s.dtype), &c, a, e);
+    return slope ? judge_slopes(x, slope, (size_t)nb_count(&x->shape), trait, a, e) : e->code ? -1 : 0;
 }
 
 static int measure_op(struct taking *k, int index, struct nb_vital *x, struct nb_error *e)
@@ -240,6 +278,31 @@ static bool is_told(const struct taking *k, int index)
     return op->nout > 0 && !k->plan->net.values.v[v].integer && k->plan->root[v] == v && k->s.data[v];
 }
 
+/* Places for the operations inside of a scan, behind its own. */
+static int open_body(struct taking *k, const struct nb_scan *scan, struct nb_error *e)
+{
+    const struct nb_net *net = &scan->plan.net;
+    struct body *b = &k->body[k->nbody];
+    if (!(b->inner = nb_zalloc(k->a, net->ops.n + 1, sizeof *b->inner, e)))
+        return -1;
+    b->net = net;
+    k->nbody++;
+    for (size_t i = 0; i < net->ops.n; i++) {
+        const struct nb_op *op = &net->ops.v[i];
+        const struct nb_value *value = op->nout ? &net->values.v[op->out[0]] : NULL;
+        const char *type = nb_op_module(op, k->s.dtype)->type;
+        struct inner *in = &b->inner[i];
+        if (!value || value->integer || nb_count(&value->shape) < 0)
+            continue;
+        in->trait = trait_of(type);
+        in->room = (size_t)nb_count(&value->shape) * (size_t)scan->steps;
+        in->x = &k->out->v[k->out->n++];
+        *in->x = (struct nb_vital){.node = op->node, .type = type, .shape = value->shape, .inside = true};
+        in->x->kind = in->trait ? in->trait->kind : NB_PLAIN;
+    }
+    return 0;
+}
+
 static int measure_ops(struct taking *k, struct nb_error *e)
 {
     for (int i = 0; i < k->plan->nsteps; i++) {
@@ -247,7 +310,8 @@ static int measure_ops(struct taking *k, struct nb_error *e)
         if (!is_told(k, index))
             continue;
         k->of[index] = &k->out->v[k->out->n++];
-        if (measure_op(k, index, k->of[index], e))
+        const struct nb_scan *scan = k->plan->net.ops.v[index].scan;
+        if (measure_op(k, index, k->of[index], e) || (scan && open_body(k, scan, e)))
             return -1;
     }
     return 0;
@@ -286,15 +350,96 @@ static void measure_gradient(struct nb_vital *x, const struct nb_tensor *g)
     x->gradient = n ? (double)(sum / n) : 0;
 }
 
-/* In the place of an operation's backward: looks, then does it. What is inside of a scan is not told one by one. */
+/* The operation inside of a scan, or NULL. */
+static struct inner *inner_of(const struct taking *k, const struct nb_op *op)
+{
+    for (size_t i = 0; i < k->nbody; i++) {
+        const struct nb_op *first = k->body[i].net->ops.v;
+        struct inner *in = op >= first && op < first + k->body[i].net->ops.n ? &k->body[i].inner[op - first] : NULL;
+        if (in)
+            return in->x ? in : NULL;
+    }
+    return NULL;
+}
+
+/* One step's numbers behind those of the steps seen before. */
+static int append(struct taking *k, struct inner *in, const struct nb_op *op, const struct nb_call *c,
+                  struct nb_arena *own, struct nb_error *e)
+{
+    size_t n = (size_t)nb_count(&c->out[0].shape);
+    bool sloped = in->trait && in->trait->kind != NB_PROBABILITY;
+    if (!in->v && (!(in->v = nb_alloc(k->a, in->room, sizeof *in->v, e)) ||
+                   (sloped && !(in->slope = nb_alloc(k->a, in->room, sizeof *in->slope, e)))))
+        return -1;
+    if (in->n + n > in->room)
+        return 0; /* the scan is inside of another one: what was seen is enough */
+    nb_convert(NB_F64, in->v + in->n, c->out[0].dtype, c->out[0].data, n);
+    if (sloped) {
+        const double *slope = slopes(nb_op_module(op, k->s.dtype), c, own, e);
+        if (!slope)
+            return -1;
+        memcpy(in->slope + in->n, slope, n * sizeof *slope);
+    }
+    in->n += n;
+    return 0;
+}
+
+static int look_inside(struct taking *k, struct inner *in, const struct nb_op *op, const struct nb_call *c,
+                       struct nb_error *e)
+{
+    struct nb_arena own; /* for one operation at a time */
+    nb_arena_init(&own, k->a->cap);
+    int failed = append(k, in, op, c, &own, e);
+    nb_arena_done(&own);
+    measure_gradient(in->x, &c->gout[0]);
+    in->early = in->x->gradient;
+    in->late = in->x->steps++ ? in->late : in->x->gradient;
+    in->sizes += in->x->gradient;
+    return failed;
+}
+
+/* In the place of an operation's backward: looks, then does it. */
 static int look_and_go(void *context, const struct nb_op *op, const struct nb_call *c, struct nb_error *e)
 {
     struct taking *k = context;
     const struct nb_op *first = k->plan->net.ops.v;
     struct nb_vital *x = op >= first && op < first + k->plan->net.ops.n ? k->of[op - first] : NULL;
+    struct inner *in = inner_of(k, op);
     if (x && c->gout[0].data)
         measure_gradient(x, &c->gout[0]);
+    if (in && c->gout[0].data && look_inside(k, in, op, c, e))
+        return -1;
     return nb_op_module(op, k->s.dtype)->backward(c, e);
+}
+
+/* After the last step. */
+static int close_inner(struct inner *in, struct nb_arena *a, struct nb_error *e)
+{
+    struct nb_vital *x = in->x;
+    if (!x || !x->steps)
+        return 0;
+    measure_values(x, in->v, in->n);
+    x->gradient = (double)(in->sizes / x->steps);
+    x->through_time = in->late != 0 ? in->early / in->late : NAN;
+    if (x->kind == NB_PROBABILITY)
+        measure_certain(x, in->v, in->n);
+    return in->slope ? judge_slopes(x, in->slope, in->n, in->trait, a, e) : 0;
+}
+
+/* What no step's backward came by is not told. */
+static int close_bodies(struct taking *k, struct nb_error *e)
+{
+    struct nb_vitals *o = k->out;
+    size_t kept = 0;
+    for (size_t i = 0; i < k->nbody; i++)
+        for (size_t j = 0; j < k->body[i].net->ops.n; j++)
+            if (close_inner(&k->body[i].inner[j], k->a, e))
+                return -1;
+    for (size_t i = 0; i < o->n; i++)
+        if (!o->v[i].inside || o->v[i].steps)
+            o->v[kept++] = o->v[i];
+    o->n = kept;
+    return 0;
 }
 
 static void measure_input_gradients(struct taking *k)
@@ -317,7 +462,7 @@ static ptrdiff_t find_last(const struct nb_vitals *o)
     ptrdiff_t other = -1;
     for (size_t i = o->n; i-- > 0;) {
         const struct nb_vital *x = &o->v[i];
-        if (!x->reached || !strcmp(x->type, "input") || !x->shape.rank)
+        if (!x->reached || x->inside || !strcmp(x->type, "input") || !x->shape.rank)
             continue;
         if (x->layer)
             return (ptrdiff_t)i;
@@ -326,11 +471,13 @@ static ptrdiff_t find_last(const struct nb_vitals *o)
     return other;
 }
 
+/* Inside of a scan the way through time counts: from the last step to the first. */
 static enum nb_flow_verdict judge_flow(const struct nb_vital *x)
 {
-    if (!isfinite(x->gradient) || x->ratio > NB_EXPLODING_ABOVE)
+    double ratio = x->inside ? x->through_time : x->ratio;
+    if (!isfinite(x->gradient) || ratio > NB_EXPLODING_ABOVE)
         return NB_FLOW_EXPLODING;
-    return x->gradient == 0 || x->ratio < NB_VANISHING_BELOW ? NB_FLOW_VANISHING : NB_FLOW_HEALTHY;
+    return x->gradient == 0 || ratio < NB_VANISHING_BELOW ? NB_FLOW_VANISHING : NB_FLOW_HEALTHY;
 }
 
 static unsigned advise(const struct nb_vital *x)
@@ -355,7 +502,7 @@ static void judge(struct nb_vitals *o)
     double measure = o->last >= 0 ? o->v[o->last].gradient : 0;
     for (size_t i = 0; i < o->n; i++) {
         struct nb_vital *x = &o->v[i];
-        bool below = x->reached && (ptrdiff_t)i <= o->last; /* what follows the last layer is the loss */
+        bool below = x->reached && (x->inside || (ptrdiff_t)i <= o->last); /* behind the last layer is the loss */
         x->ratio = x->reached && measure != 0 ? x->gradient / measure : NAN;
         x->verdict = below ? judge_flow(x) : NB_FLOW_NONE;
         x->advice = advise(x);
@@ -371,8 +518,14 @@ static int run_plan(struct taking *k, struct nb_graph *g, const struct nb_planne
 {
     struct nb_fed fed = nb_graph_fed(g, run);
     void **cotangent;
-    size_t most = p->plan.net.inputs.n + p->plan.net.ops.n + 1;
-    if (!(k->out->v = nb_zalloc(k->a, most, sizeof *k->out->v, e)) ||
+    size_t most = p->plan.net.inputs.n + p->plan.net.ops.n + 1, bodies = 1;
+    for (size_t i = 0; i < p->plan.net.ops.n; i++)
+        if (p->plan.net.ops.v[i].scan) {
+            most += p->plan.net.ops.v[i].scan->net.ops.n;
+            bodies++;
+        }
+    if (!(k->body = nb_zalloc(k->a, bodies, sizeof *k->body, e)) ||
+        !(k->out->v = nb_zalloc(k->a, most, sizeof *k->out->v, e)) ||
         !(k->of = nb_zalloc(k->a, p->plan.net.ops.n + 1, sizeof *k->of, e)) ||
         nb_session_new(&p->plan, nb_graph_dtype(g), &fed, k->a, &k->s, &k->out->noise, e) ||
         nb_session_forward(&k->s, e) || measure_inputs(k, e) || measure_ops(k, e) ||
@@ -388,6 +541,8 @@ static int run_plan(struct taking *k, struct nb_graph *g, const struct nb_planne
     if (nb_session_backward(&k->s, cotangent, e))
         return -1;
     measure_input_gradients(k);
+    if (close_bodies(k, e))
+        return -1;
     judge(k->out);
     return e->code ? -1 : 0;
 }

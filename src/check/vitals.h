@@ -31,11 +31,13 @@ const char *nb_flow_name(enum nb_flow_verdict v); /* "none", "healthy", ... */
            "The outputs have a mean that is large beside their spread. The weights behind then get gradients of one "  \
            "sign, and steps zigzag. Tanh in the place of the sigmoid, or a normalisation, centres them.")              \
     ADVICE(vanishing,                                                                                                  \
-           "The gradient that arrives here is less than a thousandth of that at the last layer: what lies below "      \
-           "learns far slower. ReLU in the place of sigmoid or tanh, a start after Glorot or He, normalisation, "      \
-           "or connections around layers (as in residual nets) keep it up.")                                           \
+           "The gradient that arrives here is less than a thousandth of that at the last layer (inside of a scan: at " \
+           "the last step): what lies below learns far slower. ReLU in the place of sigmoid or tanh, a start after "   \
+           "Glorot or He, normalisation, or connections around layers (as in residual nets, and as the cell of an "    \
+           "LSTM through time) keep it up.")                                                                           \
     ADVICE(exploding,                                                                                                  \
-           "The gradient that arrives here is over a thousand times that at the last layer: one step may ruin what "   \
+           "The gradient that arrives here is over a thousand times that at the last layer (inside of a scan: at the " \
+           "last step): one step may ruin what "                                                                       \
            "was learned. Clip gradients, start with smaller weights, lower the learning rate, or normalise.")
 enum nb_advice_index {
 #define ADVICE(name, text) NB_ADVICE_##name,
@@ -66,6 +68,9 @@ struct nb_vital {
     bool centred;
     int64_t units, dead_units; /* a unit: an entry of one sample, or a channel of pictures */
     double dead, saturated;    /* shares of the entries; of a softmax of the samples */
+    bool inside;               /* of a scan: what all steps have seen, together */
+    int64_t steps;             /* then: how many of them a gradient has come by */
+    double through_time;       /* the gradient at the first of them, by that at the last */
     bool layer;                /* has learned tensors or is an activation */
     bool reached;              /* a gradient arrives */
     double gradient;           /* mean size */

@@ -79,6 +79,10 @@ static void put_node(struct nb_writer *w, const struct nb_vital *x)
     nb_w_open(w, '{');
     number_or_null(w, "mean_size", x->reached ? x->gradient : NAN);
     number_or_null(w, "ratio", x->reached ? x->ratio : NAN);
+    if (x->inside) {
+        nb_w_whole_at(w, "steps", x->steps);
+        number_or_null(w, "through_time", x->through_time);
+    }
     nb_w_string_at(w, "verdict", nb_flow_name(x->verdict));
     nb_w_close(w, '}');
     put_advice(w, x->advice);

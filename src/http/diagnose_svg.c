@@ -140,8 +140,10 @@ static void draw_gradient(struct nb_svg *s, const struct nb_vital *x, const stru
         nb_svg_label(s, "s", SCALE + SCALE_WIDTH + 14, y + 17, "the measure");
     else if (x->verdict != NB_FLOW_NONE)
         nb_svg_label(s, "s", SCALE + SCALE_WIDTH + 14, y + 17, nb_flow_name(x->verdict));
-    if (!measure && isfinite(x->ratio)) {
-        snprintf(text, sizeof text, "× %s", nb_svg_number(x->ratio, 3, number, sizeof number));
+    double ratio = x->inside ? x->through_time : x->ratio;
+    if (!measure && isfinite(ratio)) {
+        snprintf(text, sizeof text, "× %s%s", nb_svg_number(ratio, x->inside ? 2 : 3, number, sizeof number),
+                 x->inside ? " in time" : "");
         nb_svg_label(s, "q s", SCALE + SCALE_WIDTH + 14, y + 33, text);
     }
 }
