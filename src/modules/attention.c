@@ -505,9 +505,28 @@ static const struct nb_case heads_cases[] = {
     {0},
 };
 
+#define SCALE "sum(0*q + 1, -1, keepdim=1)^-0.5"
+#define WEIGHTS "softmax(q @ transpose(k)*" SCALE ")"
+static const struct nb_known dot_mistakes[] = {
+    {.code = "attention_softmax_diagonal",
+     .formula = "(" WEIGHTS "*(1 - " WEIGHTS ")*(g @ transpose(v))) @ k*" SCALE,
+     .hint = "Every weight of a row depends on every score of it: P (dP - sum(dP P))."},
+    {.code = "attention_softmax_sum_missing",
+     .formula = "(" WEIGHTS "*(g @ transpose(v))) @ k*" SCALE,
+     .hint = "The sum over the row is missing: P (dP - sum(dP P))."},
+    {.code = "attention_weights_missing",
+     .of = "v",
+     .formula = "0*v + sum(g, -2, keepdim=1)",
+     .hint = "What goes back to the values is weighed as they were: P^T g."},
+    {0},
+};
+#undef SCALE
+#undef WEIGHTS
+
 const struct nb_module NB(nb_module_attention)[] = {
     {
         .type = "ScaledDotProductAttention",
+        .mistakes = dot_mistakes,
         .onnx = "Attention",
         .summary = "Mixes values by the softmax of how well their keys answer to a query.",
         .formula = "y = P\\,V,\\quad P = \\operatorname{softmax}\\bigl(s\\,Q K^{\\mathsf T} + M\\bigr),\\quad "

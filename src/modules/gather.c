@@ -258,6 +258,14 @@ static const struct nb_known elements_mistakes[] = {
      .hint = "What comes in is passed on: g, added up at its place."},
     {0},
 };
+static const struct nb_known scatter_mistakes[] = {
+    {.code = "scatter_everywhere",
+     .of = "src",
+     .formula = "0*src + sum(g)",
+     .hint = "Every entry of src gets what comes back from the one place it was added to."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_gather)[] = {
     {
         .type = "Gather",
@@ -298,6 +306,7 @@ const struct nb_module NB(nb_module_gather)[] = {
     },
     {
         .type = "ScatterAdd",
+        .mistakes = scatter_mistakes,
         .onnx = "ScatterElements",
         .summary = "The input with every entry of src added where its index says.",
         .formula = "y_{lj} = x_{lj} + \\sum_{i:\\, k_{ij} = l} s_{ij}",

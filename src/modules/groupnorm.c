@@ -351,6 +351,25 @@ static const struct nb_known instance1_mistakes[] = {
 };
 #undef OWN
 
+/* Over the last dimensions of space, where nothing is learned. */
+#define PLAIN(dims)                                                                                                    \
+    {.code = "instancenorm_constants",                                                                                 \
+     .formula = "g/(var(x, " dims ", keepdim=1) + eps)^0.5",                                                           \
+     .hint = "Mean and variance depend on x too."},                                                                    \
+        {.code = "instancenorm_mean_only",                                                                             \
+         .formula = "(g - mean(g, " dims ", keepdim=1))/(var(x, " dims ", keepdim=1) + eps)^0.5",                      \
+         .hint = "The variance depends on x too."},                                                                    \
+        {.code = "instancenorm_deviation_missing",                                                                     \
+         .formula = "d*(var(x, " dims ", keepdim=1) + eps)^0.5",                                                       \
+         .hint = "The division by the standard deviation is missing.",                                                 \
+         .mode = NB_TRAINING},                                                                                         \
+    {                                                                                                                  \
+        0                                                                                                              \
+    }
+static const struct nb_known instance2_mistakes[] = {PLAIN("[-2, -1]")};
+static const struct nb_known instance3_mistakes[] = {PLAIN("[-3, -2, -1]")};
+#undef PLAIN
+
 #define ROW                                                                                                            \
     .onnx = "InstanceNormalization",                                                                                   \
     .formula = "y = \\gamma \\hat x + \\beta,\\quad "                                                                  \
@@ -395,11 +414,13 @@ const struct nb_module NB(nb_module_groupnorm)[] = {
      .cases = cases1,
      ROW},
     {.type = "InstanceNorm2d",
+     .mistakes = instance2_mistakes,
      .summary = "Gives every channel of every sample of [B, C, H, W] mean 0 and variance 1.",
      .infer = infer2,
      .cases = cases2,
      ROW},
     {.type = "InstanceNorm3d",
+     .mistakes = instance3_mistakes,
      .summary = "Gives every channel of every sample of [B, C, D, H, W] mean 0 and variance 1.",
      .infer = infer3,
      .cases = cases3,
