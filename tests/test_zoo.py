@@ -2,6 +2,7 @@
 """The zoo, as far as it is fast: every row holds. And rows can fail: with numbers that are slightly wrong, some do."""
 import contextlib
 import io
+import json
 import os
 import pathlib
 import sys
@@ -60,9 +61,37 @@ def no_number_is_no_success(_):
         yield "nan, or another shape, is taken for a success"
 
 
+def the_program_has_them_all(c):
+    """GET /v1/zoo lists the folders, with what stands in them; one call stores a graph."""
+    listed = {s["name"]: s for s in c.ask("GET", "/v1/zoo")["systems"]}
+    if sorted(listed) != zoo.names():
+        yield f"the program has {sorted(listed)}, examples/zoo {zoo.names()}: mend examples/zoo/zoo.am"
+    for name in set(listed) & set(zoo.names()):
+        graph, about = (json.loads((zoo.ZOO / name / f).read_text()) for f in ("graph.json", "about.json"))
+        if listed[name] != {"name": name, **about, "inputs": graph["inputs"]}:
+            yield f"{name}: listed as {listed[name]}"
+        c.ask("POST", f"/v1/zoo/{name}?name=test-{name}&seed=7")
+        if c.ask("GET", f"/v1/graphs/test-{name}")["graph"] != graph:
+            yield f"{name}: the program has another graph: build again"
+        c.ask("DELETE", f"/v1/graphs/test-{name}")
+
+
+def bad_requests(c):
+    for path, code in (("dodo", "unknown_path"), ("mlp?nmae=x", "bad_parameter"), ("mlp?name=a/b", "bad_name"), ("mlp?seed=xyz", "bad_value")):
+        try:
+            c.ask("POST", f"/v1/zoo/{path}")
+            yield f"POST /v1/zoo/{path} was taken"
+        except client.Problem as problem:
+            if problem.about["code"] != code:
+                yield f"POST /v1/zoo/{path}: {problem}"
+
+
+TESTS = (the_program_has_them_all, bad_requests, no_number_is_no_success, a_wrong_weight_shows, a_wrong_number_shows, all_hold)
+
+
 def main():
     with zoo.service() as url, client.Client(url) as c:
-        wrong = [line for test in (all_hold, a_wrong_number_shows, a_wrong_weight_shows, no_number_is_no_success) for line in test(c)]
+        wrong = [line for test in TESTS for line in test(c)]
     print("\n".join(wrong) or "all good")
     return bool(wrong)
 

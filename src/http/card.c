@@ -40,6 +40,7 @@ static void put_links(struct nb_writer *w)
                                            {"diagnose", "/v1/diagnose"},
                                            {"probes", "/v1/probes"},
                                            {"jobs", "/v1/jobs"},
+                                           {"zoo", "/v1/zoo"},
                                            {"assignments", "/v1/assignments"},
                                            {"keys", "/v1/keys"},
                                            {"live", "/livez"},

@@ -92,17 +92,22 @@ static int reply_entry(struct nb_request *rq, struct nb_reply *rp, const struct 
     return nb_reply_written(rp, &w);
 }
 
-int nb_op_createGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
+int nb_create_graph(struct nb_request *rq, struct nb_reply *rp, const struct nb_asked *ask, struct nb_error *e)
 {
     struct nb_entry info;
-    struct nb_asked *ask = nb_decode(rq, NB_CREATE, e);
-    struct nb_graph *g = ask ? nb_body_graph(rq, ask, e) : NULL;
+    struct nb_graph *g = nb_body_graph(rq, ask, e);
     if (!g)
         return -1;
     if (nb_store_create(rq->store, ask->name, g, &info, e))
         return (e->code == NB_E_bad_name || e->code == NB_E_graph_exists) && !*e->pointer ? nb_at(e, "name") : -1;
     rp->status = 201;
     return reply_entry(rq, rp, ask, g, &info, e);
+}
+
+int nb_op_createGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)
+{
+    struct nb_asked *ask = nb_decode(rq, NB_CREATE, e);
+    return ask ? nb_create_graph(rq, rp, ask, e) : -1;
 }
 
 int nb_op_replaceGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e)

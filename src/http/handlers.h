@@ -11,6 +11,8 @@
 struct nb_graph *nb_stored_graph(struct nb_request *rq, struct nb_entry *info, struct nb_error *e);
 /* The graph in the body, made. */
 struct nb_graph *nb_body_graph(struct nb_request *rq, const struct nb_asked *ask, struct nb_error *e);
+/* Stores the graph that is described under a new name, and replies 201. */
+int nb_create_graph(struct nb_request *rq, struct nb_reply *rp, const struct nb_asked *ask, struct nb_error *e);
 /* An error at /graph of a stored graph is not in the body: the place moves into the sentence. Always -1. */
 int nb_stored_place(struct nb_error *e);
 
