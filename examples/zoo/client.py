@@ -119,11 +119,9 @@ class Net:
             got = self.client.ask("POST", f"{self.path}/backward", body)
             return tuple({k: numpy.array(v) for k, v in got[part].items()} for part in ("gradients", "outputs"))
         got = self._tensors("backward", inputs, terms)
-        split = {"gradients": {}, "outputs": {}}
-        for name, value in got.items():
-            part, _, rest = name.partition("/")
-            split[part][rest] = value
-        return split["gradients"], split["outputs"]
+        part = "gradients/"
+        return ({name[len(part) :]: value for name, value in got.items() if name.startswith(part)},
+                {name: value for name, value in got.items() if not name.startswith(part)})
 
     def step(self, inputs, optimizer, seed=None, **terms):
         """One step of training: the reply, with loss, step, lr, gradient_norm."""

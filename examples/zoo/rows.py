@@ -52,6 +52,14 @@ class System:
             for i in range(0, count, size):
                 yield order[i : i + size]
 
+    def learn(self, net, columns, size, epochs, optimizer, steps=None, seed=0, **terms):
+        """Steps over batches of the columns, at most so many; the loss of each."""
+        losses = []
+        for rows in self.batches(len(next(iter(columns.values()))), size, epochs, seed):
+            if len(losses) != steps:
+                losses.append(net.step({k: v[rows] for k, v in columns.items()}, optimizer, seed=len(losses) + 1, **terms)["loss"])
+        return numpy.array(losses)
+
     # ---- rows ----
 
     def row(self, what, measured, wanted, ok, kind="exact"):

@@ -5,8 +5,7 @@ from rows import slow
 
 
 def exact(z):
-    z.checked(z.put(dtype="float64"))
-    net = z.put(dtype="float64", label="carousel")
+    z.checked(z.put(smaller(z), dtype="float64"))
     graph = net_with_start(z.graph)
     net = z.put(graph, dtype="float64", label="carousel")
     bias = np.zeros(128)
@@ -15,6 +14,15 @@ def exact(z):
     inputs = {"xs": z.random().normal(size=(2, 1000, 2)), "c0": z.random(1).normal(size=(2, 32))}
     gradient = net.backward(inputs, cotangents={"rnn.last.c": np.ones((2, 32))}, wrt=["c0"])[0]["c0"]
     z.same("constant error carousel: dc_T/dc_0 for T = 1000", gradient, np.ones((2, 32)))
+
+
+def smaller(z):
+    """In a hurry 5 units will do."""
+    graph = z.graph
+    item = graph["nodes"]["rnn"]["scan"]["Cell"]
+    if z.fast:
+        item["H"] = graph["nodes"]["yhat"]["in_features"] = 5
+    return graph
 
 
 def net_with_start(graph):
