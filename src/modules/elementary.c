@@ -1,4 +1,4 @@
-/* The functions of a formula, one module each: Abs, Neg, Square, roots, exponentials, logarithms, circles, Erf. */
+/* Functions, one module each: Abs, Neg, Square, roots, exponentials, logarithms, circles, hyperbolas, Erf. */
 #include "pointwise.h"
 
 /* NaN where the function is not defined, in the complex build too. */
@@ -17,6 +17,41 @@ static inline bool in_unit(nb_real x)
 static inline nb_real across(nb_real x)
 {
     return nb_sqrt((1 - x) * (1 + x));
+}
+
+/* Beyond this 1 + x^2 is x^2, and would soon overflow. */
+#define FAR (nb_part)(NB_BUILD == 0 ? 0x1p14 : 0x1p28)
+
+/* By log1p, exact next to 0, on the positive side: log would cancel on the other. */
+static inline nb_real arsinh(nb_real x)
+{
+    nb_real a = nb_abs(x), y = nb_log1p(a + a * a / (1 + nb_sqrt(1 + a * a)));
+    y = nb_re(a) > FAR ? nb_log(a) + (nb_part)M_LN2 : y;
+    return nb_re(x) < 0 ? -y : y;
+}
+
+static inline nb_real arsinh_slope(nb_real x)
+{
+    nb_real a = nb_abs(x);
+    return 1 / (nb_re(a) > FAR ? a : nb_sqrt(1 + a * a));
+}
+
+static inline nb_real arcosh(nb_real x)
+{
+    nb_real t = x - 1;
+    return nb_re(x) > FAR ? nb_log(x) + (nb_part)M_LN2 : nb_log1p(t + nb_sqrt(t * (t + 2)));
+}
+
+static inline nb_real arcosh_slope(nb_real x)
+{
+    return 1 / (nb_re(x) > FAR ? x : nb_sqrt((x - 1) * (x + 1)));
+}
+
+static inline nb_real artanh(nb_real x)
+{
+    nb_real a = nb_abs(x), y = (nb_part)0.5 * nb_log1p(2 * a / (1 - a));
+    y = nb_re(a) == 1 ? (nb_real)INFINITY : y;
+    return nb_re(x) < 0 ? -y : y;
 }
 
 NB_POINTWISE(abs, , nb_abs(x), nb_sign(x))
@@ -39,6 +74,9 @@ NB_POINTWISE(acos, , where(in_unit(x), nb_acos(x)), -1 / across(x))
 NB_POINTWISE(atan, , nb_atan(x), 1 / (1 + x * x))
 NB_POINTWISE(sinh, , nb_sinh(x), nb_cosh(x))
 NB_POINTWISE(cosh, , nb_cosh(x), nb_sinh(x))
+NB_POINTWISE(asinh, , arsinh(x), arsinh_slope(x))
+NB_POINTWISE(acosh, , where(!(nb_re(x) < 1), arcosh(x)), arcosh_slope(x))
+NB_POINTWISE(atanh, , where(in_unit(x), artanh(x)), 1 / ((1 - x) * (1 + x)))
 NB_POINTWISE(erf, , nb_erf(x), (nb_part)M_2_SQRTPI *nb_exp(-x *x))
 
 static const struct nb_kink abs_kinks[] = {{"x = 0", "0"}, {0}};
@@ -150,6 +188,33 @@ static const struct nb_known cosh_mistakes[] = {
     {0},
 };
 
+static const struct nb_known asinh_mistakes[] = {
+    {.code = "asinh_root_missing",
+     .formula = "g/(1 + x^2)",
+     .hint = "The root is missing: 1/sqrt(1 + x^2).",
+     .same = "slope_twice"},
+    {.code = "asinh_reciprocal", .formula = "g/cosh(x)", .hint = "The inverse function, not the reciprocal."},
+    {.code = "asinh_product", .formula = "g*(1 + x^2)^0.5", .hint = "The root stands in the denominator."},
+    {0},
+};
+
+static const struct nb_known acosh_mistakes[] = {
+    {.code = "acosh_root_missing",
+     .formula = "g/(x^2 - 1)",
+     .hint = "The root is missing: 1/sqrt(x^2 - 1).",
+     .same = "slope_twice"},
+    {.code = "acosh_plus", .formula = "g/(x^2 + 1)^0.5", .hint = "A sign: 1/sqrt(x^2 - 1)."},
+    {.code = "acosh_reciprocal", .formula = "g/sinh(x)", .hint = "The inverse function, not the reciprocal."},
+    {0},
+};
+
+static const struct nb_known atanh_mistakes[] = {
+    {.code = "atanh_plus", .formula = "g/(1 + x^2)", .hint = "A sign: 1/(1 - x^2)."},
+    {.code = "atanh_root", .formula = "g/(1 - x^2)^0.5", .hint = "No root: 1/(1 - x^2)."},
+    {.code = "atanh_product", .formula = "g*(1 - x^2)", .hint = "That is the denominator: 1/(1 - x^2)."},
+    {0},
+};
+
 static const struct nb_known erf_mistakes[] = {
     {.code = "erf_exponent", .formula = "g*2/pi^0.5*exp(-x)", .hint = "The exponent is -x^2."},
     {.code = "erf_normal",
@@ -200,6 +265,12 @@ const struct nb_module NB(nb_module_elementary)[] = {
     ROW("Atan", "Atan", atan, "The inverse tangent.", "\\arctan x", "\\frac{g}{1 + x^2}", .mistakes = atan_mistakes),
     ROW("Sinh", "Sinh", sinh, "The hyperbolic sine.", "\\sinh x", "g \\cosh x", .mistakes = sinh_mistakes),
     ROW("Cosh", "Cosh", cosh, "The hyperbolic cosine.", "\\cosh x", "g \\sinh x", .mistakes = cosh_mistakes),
+    ROW("Asinh", "Asinh", asinh, "The inverse hyperbolic sine.", "\\operatorname{arsinh} x",
+        "\\frac{g}{\\sqrt{1 + x^2}}", .mistakes = asinh_mistakes),
+    ROW("Acosh", "Acosh", acosh, "The inverse hyperbolic cosine; NaN below 1.", "\\operatorname{arcosh} x",
+        "\\frac{g}{\\sqrt{x^2 - 1}}", .lo = 1.2, .hi = 3, .mistakes = acosh_mistakes),
+    ROW("Atanh", "Atanh", atanh, "The inverse hyperbolic tangent; NaN outside -1 to 1.", "\\operatorname{artanh} x",
+        "\\frac{g}{1 - x^2}", .lo = -0.9, .hi = 0.9, .mistakes = atanh_mistakes),
     ROW("Erf", "Erf", erf, "The error function.", "\\operatorname{erf} x", "\\frac{2}{\\sqrt\\pi} g \\, e^{-x^2}",
         .mistakes = erf_mistakes),
     {0},

@@ -70,6 +70,13 @@ static inline void nb_map_run(nb_map *f, int arrays, size_t n, const nb_real *co
     memcpy(out + whole, last, left * sizeof *out);
 }
 
+/* sigma'(x) = e^-|x| / (1 + e^-|x|)^2, from x: y (1 - y) is 0 once y has rounded to 1. */
+static inline nb_real nb_sigmoid_bump(nb_real x)
+{
+    nb_real z = nb_exp(-nb_abs(x)), s = 1 + z;
+    return z / (s * s);
+}
+
 /* ---- modules of one input ---------------------------------------------------------------------------------------- */
 
 static const struct nb_port nb_map_ports[] = {{"input", NB_REAL_PORT, 0}, {0}};
@@ -134,6 +141,17 @@ static inline void nb_map_sides(const struct nb_call *c, struct nb_branches *b, 
         if (nb_side(b, nb_re(x[i]), edge) && corner)
             nb_at_edge(b, 0, (int64_t)i, NB_EDGE_SIDE, (int64_t)i);
 }
+
+/* name_branches of a function with two edges. `setup` as above. */
+#define NB_EDGES_AT(name, setup, low, high, corner)                                                                    \
+    static void name##_branches(const struct nb_call *c, struct nb_branches *b)                                        \
+    {                                                                                                                  \
+        const void *args = c->args;                                                                                    \
+        (void)args;                                                                                                    \
+        setup;                                                                                                         \
+        nb_map_sides(c, b, low, corner);                                                                               \
+        nb_map_sides(c, b, high, corner);                                                                              \
+    }
 
 /* name_branches of a function with one edge. `setup` as above. */
 #define NB_EDGE_AT(name, setup, edge, corner)                                                                          \

@@ -1,17 +1,10 @@
 /* Sigmoid, Tanh, SiLU, Softplus, LogSigmoid, GELU: the logistic function and its relatives. */
 #include "pointwise.h"
 
-/* sigma'(x) = e^-|x| / (1 + e^-|x|)^2, from x: y (1 - y) is 0 once y has rounded to 1. */
-static inline nb_real sigmoid_bump(nb_real x)
-{
-    nb_real z = nb_exp(-nb_abs(x)), s = 1 + z;
-    return z / (s * s);
-}
-
 /* ---- Sigmoid, Tanh, LogSigmoid ---------------------------------------------------------------------------------- */
 
-NB_POINTWISE(sigmoid, , nb_sigmoid(x), sigmoid_bump(x))
-NB_POINTWISE(tanh, , nb_tanh(x), 4 * sigmoid_bump(2 * x))
+NB_POINTWISE(sigmoid, , nb_sigmoid(x), nb_sigmoid_bump(x))
+NB_POINTWISE(tanh, , nb_tanh(x), 4 * nb_sigmoid_bump(2 * x))
 NB_POINTWISE(logsigmoid, , -nb_softplus(-x), nb_sigmoid(-x))
 
 /* ---- SiLU ------------------------------------------------------------------------------------------------------- */
@@ -21,7 +14,7 @@ struct beta {
 };
 #define BETA const nb_part beta = (nb_part)((const struct beta *)args)->beta
 
-NB_POINTWISE(silu, BETA, x *nb_sigmoid(beta *x), nb_sigmoid(beta *x) + beta * x * sigmoid_bump(beta * x))
+NB_POINTWISE(silu, BETA, x *nb_sigmoid(beta *x), nb_sigmoid(beta *x) + beta * x * nb_sigmoid_bump(beta * x))
 
 static const struct nb_arg silu_args[] = {
     {"beta", NB_ARG_REAL, offsetof(struct beta, beta), 1, 0, 0, 0, NULL, "0 gives x/2, infinity gives ReLU"},
@@ -76,7 +69,7 @@ static inline nb_real cubic(nb_real x)
 /* x (2u)' sigma'(2u); 0 where the last factor has vanished, however large the others. */
 static inline nb_real bend(nb_real x)
 {
-    nb_real bump = sigmoid_bump(cubic(x)), v = x * (cubic_a + 3 * cubic_b * x * x) * bump;
+    nb_real bump = nb_sigmoid_bump(cubic(x)), v = x * (cubic_a + 3 * cubic_b * x * x) * bump;
     return nb_re(bump) == 0 ? 0 : v;
 }
 
@@ -176,7 +169,7 @@ static const struct nb_known logsigmoid_mistakes[] = {
     {.code = "logsigmoid_side",
      .formula = "g*sigmoid(x)",
      .hint = "Its slope is the sigmoid of -x, which is 1 - sigmoid(x)."},
-    {.code = "logsigmoid_bump",
+    {.code = "lognb_sigmoid_bump",
      .formula = "g*sigmoid(x)*(1 - sigmoid(x))",
      .hint = "That is the slope of the sigmoid: divide by the sigmoid for the logarithm."},
     {.code = "logsigmoid_reciprocal",
