@@ -179,9 +179,8 @@ static void try_attempt(struct ward *w, struct nb_attempt *a)
     for (int i = 0; i < nwrt; i++)
         if (all_finite(g[i], entries(w, i)) && differs(w, i, g[i], 1e-3)) {
             try_tensor(w, a, i, g[i]);
-            for (const struct nb_known *k = nb_op_module(&w->c->p->plan.net.ops.v[0], NB_F64)->mistakes;
-                 a->known && k->code; k++)
-                applied[k - nb_op_module(&w->c->p->plan.net.ops.v[0], NB_F64)->mistakes] |= k == a->known;
+            for (int k = 0; a->known && w->s->m->mistakes[k].code; k++)
+                applied[k] |= &w->s->m->mistakes[k] == a->known;
         }
 }
 

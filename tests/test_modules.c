@@ -105,7 +105,7 @@ START_TEST(declares_itself)
     ck_assert_msg(said(m->summary) && m->summary[strlen(m->summary) - 1] == '.', "%s: summary", m->type);
     ck_assert_msg(said(m->formula), "%s: formula", m->type);
     ck_assert_msg(m->infer && m->forward, "%s: infer, forward", m->type);
-    ck_assert_msg(m->backward ? said(m->derivative) && !m->no_backward : said(m->no_backward),
+    ck_assert_msg(m->backward ? said(m->derivative) && !m->no_backward == !m->flows : said(m->no_backward),
                   "%s: derivative for backward, or no_backward for none", m->type);
     ck_assert_msg(!m->backward || (said(m->jacobian) && strspn(m->jacobian, "PRCAWD ,") == strlen(m->jacobian)),
                   "%s: jacobian", m->type);
@@ -418,7 +418,8 @@ START_TEST(has_the_right_gradient)
     const struct nb_module *m = nb_module_at(NB_F64, _i);
     something_learns = false;
     each_point(_i, differentiate);
-    ck_assert_msg(something_learns || !m->backward || m->stop, "%s: no case has a gradient other than 0", m->type);
+    ck_assert_msg(something_learns || !m->backward || m->stop || m->flows, "%s: no case has a gradient other than 0",
+                  m->type);
 }
 END_TEST
 

@@ -78,6 +78,9 @@ struct nb_weight {
 
 enum { NB_MAX_WEIGHTS = 64 }; /* eight LSTM layers in both directions */
 
+/* How a noise port is drawn: 0 or 1; between two numbers; -ln(-ln u). */
+enum nb_noise { NB_NOISE_BERNOULLI, NB_NOISE_UNIFORM, NB_NOISE_GUMBEL };
+
 /* What shape inference sees and says. Sizes may be symbols or NB_ANY: use nb_dim_same, nb_count, nb_broadcast.
  * A fault of an argument: nb_fail + nb_at(e, "argument"); a fault of the inputs: nb_fail alone. */
 struct nb_infer {
@@ -95,9 +98,11 @@ struct nb_infer {
     struct nb_weight w[NB_MAX_WEIGHTS];
     struct nb_shape noise; /* shape of the noise port, if there is one; rank -1: no noise with these arguments */
     double noise_p;        /* bernoulli's probability of the noise port */
-    bool noise_off;        /* nothing is drawn (eval); the port arrives with data NULL */
-    size_t saved;          /* nb_reals that forward leaves for backward (c->saved) */
-    size_t work;           /* nb_reals of scratch for forward and for backward (c->work) */
+    enum nb_noise noise_of;
+    double noise_low, noise_high; /* of uniform noise */
+    bool noise_off;               /* nothing is drawn (eval); the port arrives with data NULL */
+    size_t saved;                 /* nb_reals that forward leaves for backward (c->saved) */
+    size_t work;                  /* nb_reals of scratch for forward and for backward (c->work) */
 };
 
 struct nb_inside; /* what is to be done to operations inside of one; scans alone look at it */
@@ -171,6 +176,7 @@ struct nb_module {
      * mode: c->saved and c->work are as that left them. NULL: they stay. */
     void (*track)(const struct nb_call *c);
     const char *(*warning)(const void *args); /* what a reply should say when it is used like this, or NULL */
+    bool (*flows)(const void *args);          /* backward gives more than 0 for these arguments only; NULL: for all */
     const char *no_backward;                  /* why backward is NULL: the derivative is 0 wherever it exists, ... */
 
     const struct nb_kink *kinks; /* ended by .where NULL; NULL: smooth */

@@ -81,6 +81,15 @@ static void narrow(struct nb_domain *d, double lo, double hi)
     }
 }
 
+/* A module whose kinks lie outside the usual interval says where they are; if others have no other wish. */
+static void widen(struct nb_domain *d, const struct nb_module *m)
+{
+    if (!m->branches || d->lo != -2 || d->hi != 2 || m->lo > -2 || m->hi < 2)
+        return;
+    d->lo = m->lo;
+    d->hi = m->hi;
+}
+
 static void ask_port(const struct nb_net *net, const struct nb_op *op, int port, struct nb_arena *a,
                      struct nb_domain *d)
 {
@@ -93,6 +102,7 @@ static void ask_port(const struct nb_net *net, const struct nb_op *op, int port,
     } else if (letter == 'u') {
         narrow(d, 0.05, 0.95);
     } else if (!letter && m->lo < m->hi && !takes_any_sign(net, op, port, a)) {
+        widen(d, m);
         narrow(d, m->lo, m->hi);
     }
     if (letter && letter != 'u' && !d->letter)

@@ -160,12 +160,13 @@ static int look_at_cotangents(const struct look *l, struct nb_error *e)
 /* ---- kinks ----------------------------------------------------------------------------------------------------- */
 
 /* Decides entry by entry: a function of one entry of each operand, as losses of an input and a target are. Rows drawn
- * from one side of their kink have only that one. */
+ * from one side of their kink have only that one; who keeps notes or wants room decides by more. */
 static bool by_entries(const struct look *l, const struct nb_op *op)
 {
     const struct nb_module *m = nb_op_module(op, NB_F64);
     const struct nb_value *v = l->plan->net.values.v;
-    if (op->scan || !m->branches || !m->backward || m->lo > 0 || op->nin < 1 || op->nin > 3 || op->nw > 1)
+    if (op->scan || !m->branches || !m->backward || m->lo > 0 || op->nin < 1 || op->nin > 3 || op->nw > 1 ||
+        op->saved || op->work)
         return false;
     for (int i = 0; i < op->nin; i++)
         if (op->in[i] < 0)

@@ -16,6 +16,12 @@ const struct nb_module *nb_op_module(const struct nb_op *op, enum nb_dtype build
     return nb_module_at(build, op->module);
 }
 
+bool nb_op_flows(const struct nb_op *op)
+{
+    const struct nb_module *m = nb_op_module(op, NB_F64);
+    return m->backward && !m->stop && (!m->flows || m->flows(op->args));
+}
+
 int nb_add_value(struct nb_builder *b, enum nb_value_kind kind, const struct nb_shape *s, bool integer, int of,
                  struct nb_error *e)
 {
@@ -165,6 +171,8 @@ static int add_weights(struct nb_scope *s, const struct nb_module *m, const void
 static int open_noise(struct nb_builder *b, const struct nb_module *m, const struct nb_infer *f, const char *probe,
                       int *in, struct nb_error *e)
 {
+    static const enum nb_sample sample[] = {
+        [NB_NOISE_BERNOULLI] = NB_BERNOULLI, [NB_NOISE_UNIFORM] = NB_UNIFORM, [NB_NOISE_GUMBEL] = NB_GUMBEL};
     for (int i = 0; i < f->nin; i++) {
         const struct nb_port *p = nb_port_at(m, i);
         if (in[i] >= 0 || !p || !(p->flags & NB_NOISE) || f->noise.rank < 0)
@@ -177,7 +185,13 @@ static int open_noise(struct nb_builder *b, const struct nb_module *m, const str
         if (v < 0)
             return -1;
         in[i] = f->noise_off ? -1 : v;
-        net->inputs.v[net->inputs.n++] = (struct nb_input){name, v, net->dtype, NB_BERNOULLI, f->noise_p, false, false};
+        net->inputs.v[net->inputs.n++] = (struct nb_input){.name = name,
+                                                           .value = v,
+                                                           .dtype = net->dtype,
+                                                           .sample = sample[f->noise_of],
+                                                           .p = f->noise_p,
+                                                           .low = f->noise_low,
+                                                           .high = f->noise_high};
     }
     return 0;
 }
@@ -763,7 +777,7 @@ static int add_input(struct nb_scope *s, const char *name, json_t *input, const 
     if (v < 0)
         return -1;
     net->inputs.v[net->inputs.n++] =
-        (struct nb_input){name, v, d, sample_of(input), bernoulli_p(input), declared, fed(b, name) != NULL};
+        (struct nb_input){name, v, d, sample_of(input), bernoulli_p(input), declared, fed(b, name) != NULL, 0, 0};
     return v;
 }
 

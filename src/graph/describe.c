@@ -27,7 +27,7 @@ static json_t *typed_json(const struct nb_net *net, int value, enum nb_dtype d)
 
 static json_t *inputs_json(const struct nb_net *net)
 {
-    static const char *const samples[] = {NULL, "normal", "uniform", "bernoulli"};
+    static const char *const samples[] = {NULL, "normal", "uniform", "bernoulli", "gumbel"};
     json_t *all = json_object();
     for (size_t i = 0; i < net->inputs.n; i++) {
         const struct nb_input *in = &net->inputs.v[i];

@@ -23,7 +23,7 @@ struct nb_value {
     bool known;      /* of a CONST */
 };
 
-enum nb_sample { NB_FED, NB_NORMAL, NB_UNIFORM, NB_BERNOULLI };
+enum nb_sample { NB_FED, NB_NORMAL, NB_UNIFORM, NB_BERNOULLI, NB_GUMBEL };
 
 struct nb_input {
     const char *name; /* "x"; of a noise port its path, "net/1/mask" */
@@ -31,8 +31,9 @@ struct nb_input {
     enum nb_dtype dtype; /* as declared: F32, F64, I32, I64, BOOL */
     enum nb_sample sample;
     double p;
-    bool declared; /* an input of the graph itself */
-    bool given;    /* a fed tensor bound its shape */
+    bool declared;    /* an input of the graph itself */
+    bool given;       /* a fed tensor bound its shape */
+    double low, high; /* of UNIFORM; both 0: from 0 to 1 */
 };
 
 struct nb_learned {
@@ -140,6 +141,8 @@ int nb_fail_no_match(const struct nb_net *net, const char *pattern, struct nb_er
 const struct nb_module *nb_op_module(const struct nb_op *op, enum nb_dtype build);
 /* Some module has a backward of the user's, also in the step of a scan. */
 bool nb_net_given(const struct nb_net *net);
+/* Can a gradient flow through it? */
+bool nb_op_flows(const struct nb_op *op);
 char *nb_net_shape_text(const struct nb_net *net, int value, char *buf, size_t size);
 
 #endif

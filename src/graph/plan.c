@@ -126,12 +126,6 @@ static int check_all_known(const struct planner *pl, struct nb_error *e)
 
 /* ---- which values a gradient can flow through ------------------------------------------------------------------ */
 
-static bool differentiable(const struct nb_op *op)
-{
-    const struct nb_module *m = nb_op_module(op, NB_F64);
-    return m->backward && !m->stop;
-}
-
 static void reach_outputs(struct planner *pl, const struct nb_op *op)
 {
     bool any = false;
@@ -139,7 +133,7 @@ static void reach_outputs(struct planner *pl, const struct nb_op *op)
         any |= op->in[i] >= 0 && pl->reach[op->in[i]];
     for (int i = 0; i < op->nw; i++)
         any |= pl->reach[op->w[i]];
-    for (int i = 0; i < op->nout && any && differentiable(op); i++)
+    for (int i = 0; i < op->nout && any && nb_op_flows(op); i++)
         pl->reach[op->out[i]] = true;
 }
 
@@ -221,7 +215,7 @@ static int back_op(struct planner *pl, int i, struct nb_error *e)
         flows |= op->in[k] >= 0 && pl->reach[op->in[k]] && !value(pl, op->in[k])->integer;
     for (int k = 0; k < op->nw; k++)
         flows |= pl->reach[op->w[k]];
-    if (!flows || !differentiable(op) || !any_arrives(pl, op->out, op->nout))
+    if (!flows || !nb_op_flows(op) || !any_arrives(pl, op->out, op->nout))
         return 0;
     struct nb_back *b = add_back(pl, i, -1, op->out, op->nout, op->nin, op->nw, e);
     if (!b)

@@ -135,6 +135,10 @@ static double draw(const struct nb_input *in, struct nb_stream stream, uint64_t 
     double u = in->sample == NB_NORMAL ? nb_normal(stream, i) : nb_uniform(stream, i);
     if (in->sample == NB_BERNOULLI)
         return u < in->p;
+    if (in->sample == NB_GUMBEL)
+        return -log(-log(u > 0 ? u : 0x1p-54));
+    if (in->high > in->low)
+        return in->low + (in->high - in->low) * u;
     if (!single)
         return u;
     return in->sample == NB_UNIFORM ? floor(u * 16777216) / 16777216 : (double)(float)u; /* u < 1 stays */
@@ -371,8 +375,7 @@ static void stir_complex(double *x, size_t n, struct nb_stream stream)
 /* What an operation without a gradient gives is exact: masks, classes. */
 static void stir(const struct nb_session *s, const struct nb_op *op, const struct nb_tensor *t, int n, uint64_t row)
 {
-    const struct nb_module *m = nb_op_module(op, s->dtype);
-    for (int i = 0; i < n && m->backward && !m->stop && !op->scan; i++) {
+    for (int i = 0; i < n && !op->scan && nb_op_flows(op); i++) {
         struct nb_stream stream = {s->stir, (uint64_t)(unsigned)op->out[0] << 32 | row << 24 | (uint64_t)(unsigned)i};
         size_t entries = t[i].data ? (size_t)nb_count(&t[i].shape) : 0;
         if (t[i].dtype == NB_F32)

@@ -55,6 +55,7 @@ static const struct nb_known hardtanh_mistakes[] = {
 };
 
 static const struct nb_known relu6_mistakes[] = {
+    {.code = "relu6_as_relu", .formula = "g*(x > 0)", .hint = "The gradient ends at 6, too."},
     {.code = "relu6_value", .formula = "g*y", .hint = "The slope is 1 or 0, not the output."},
     {0},
 };

@@ -69,6 +69,19 @@ static void make_units(size_t rows, size_t n, const nb_real *x, nb_real *u, nb_r
     }
 }
 
+/* The softmax of a row without the own key. */
+static nb_sum others(const struct view *v, size_t r)
+{
+    const nb_real *p = v->p + r * v->keys;
+    return NB(nb_total)(r, p) + NB(nb_total)(v->keys - r - 1, p + r + 1);
+}
+
+/* The own key has most of the weight: there differences to 1 cancel, so the others are summed. */
+static bool confident(const struct view *v, size_t r)
+{
+    return nb_re(v->p[r * v->keys + r]) > (nb_part)0.5;
+}
+
 static int forward(const struct nb_call *c, struct nb_error *e)
 {
     (void)e;
@@ -85,6 +98,8 @@ static int forward(const struct nb_call *c, struct nb_error *e)
             row[i] *= v.heat;
         nb_real own = row[r], loss = NB(nb_row_logsumexp)(v.keys, row) - own;
         NB(nb_row_softmax)(v.keys, row, row);
+        if (confident(&v, r))
+            loss = nb_log1p((nb_real)(others(&v, r) / row[r]));
         if (reduction == NB_EACH)
             out[r] = loss;
         all += loss;
@@ -114,6 +129,8 @@ static void by_similarities(const struct view *v, const struct nb_call *c, nb_re
         nb_real f = (reduction == NB_EACH ? g[r] : (nb_real)(*g / divisor)) * v->heat;
         for (size_t i = 0; i < v->keys; i++)
             d[r * v->keys + i] = f == 0 ? 0 : f * (v->p[r * v->keys + i] - (i == r));
+        if (f != 0 && confident(v, r))
+            d[r * v->keys + r] = -f * (nb_real)others(v, r);
     }
 }
 

@@ -31,7 +31,7 @@ static const struct nb_arg shrink_args[] = {
 static const struct nb_kink hardshrink_kinks[] = {{"x = -lambd, lambd (a jump)", "0"}, {0}};
 static const struct nb_kink softshrink_kinks[] = {{"x = -lambd, lambd", "0"}, {0}};
 static const struct nb_case shrink_cases[] = {
-    {"\"lambd\": 0.7", "5x7", false}, {"\"lambd\": 0", "3x17", false}, {NULL, "33", false}, {0}};
+    {"\"lambd\": 0.7", "5x7", false}, {"\"lambd\": 0.3", "3x17", false}, {NULL, "33", false}, {0}};
 
 static const struct nb_known hardshrink_mistakes[] = {
     {.code = "hardshrink_value", .formula = "g*y", .hint = "The slope is 1 or 0, not the output."},

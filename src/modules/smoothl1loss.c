@@ -41,10 +41,13 @@ static void smooth_branches(const struct nb_call *c, struct nb_branches *b)
 {
     const nb_real *x = c->in[0].data, *t = c->in[1].data;
     double beta = ((const struct smooth *)c->args)->beta;
-    for (size_t i = 0; i < nb_entries(&c->in[0]) && beta == 0; i++)
-        if (nb_side(b, nb_re(x[i]), nb_re(t[i])))
+    for (size_t i = 0; i < nb_entries(&c->in[0]); i++) {
+        double d = (double)nb_re(x[i]) - (double)nb_re(t[i]);
+        nb_decide(b, (d < 0 ? -d : d) < beta);
+        if (beta == 0 && nb_side(b, d, 0))
             for (int k = 0; k < 2; k++)
                 nb_at_edge(b, k, (int64_t)i, NB_EDGE_SIDE, (int64_t)i);
+    }
 }
 
 static const struct nb_terms smooth_terms = {.value = smooth_value, .slope = smooth_slope};

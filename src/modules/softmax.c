@@ -1,4 +1,4 @@
-/* Softmax, LogSoftmax, and the loops along a row under them and LogSumExp.
+/* Softmax, LogSoftmax, Softmin, Softmax2d, Hardmax, and the loops along a row under them and LogSumExp.
  *
  * The greatest real part m of a row is subtracted and counts as a constant: its derivative cancels. */
 #include "modules/rows.h"
@@ -235,6 +235,111 @@ static int log_softmax_backward(const struct nb_call *c, struct nb_error *e)
     return backward(c, log_softmax_slope);
 }
 
+/* ---- Softmin: of the negative ------------------------------------------------------------------------------------ */
+
+static void softmin(size_t n, const nb_real *x, nb_real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = -x[i];
+    NB(nb_row_softmax)(n, y, y);
+}
+
+/* dx = -y (g - <g, y>) */
+static void softmin_slope(size_t n, const nb_real *y, const nb_real *g, nb_real *restrict dx)
+{
+    softmax_slope(n, y, g, dx);
+    times(n, -1, dx);
+}
+
+static int softmin_forward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return forward(c, softmin);
+}
+
+static int softmin_backward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return backward(c, softmin_slope);
+}
+
+/* ---- Softmax2d: over the channels of images ---------------------------------------------------------------------- */
+
+static const struct args over_channels = {-3};
+
+static int softmax2d_infer(struct nb_infer *s, struct nb_error *e)
+{
+    struct nb_infer by_channels = *s;
+    char text[200];
+    int bad;
+    if (s->in[0].rank < 3 || s->in[0].rank > 4)
+        return nb_fail(e, NB_E_shape_mismatch, "input is %s, wanted is [B, C, H, W] or [C, H, W]",
+                       nb_shape_text(&s->in[0], s->symbols, text, sizeof text));
+    by_channels.args = (void *)&over_channels;
+    bad = infer(&by_channels, e);
+    s->work = by_channels.work;
+    return bad;
+}
+
+static int softmax2d_forward(const struct nb_call *c, struct nb_error *e)
+{
+    struct nb_call by_channels = *c;
+    by_channels.args = &over_channels;
+    return softmax_forward(&by_channels, e);
+}
+
+static int softmax2d_backward(const struct nb_call *c, struct nb_error *e)
+{
+    struct nb_call by_channels = *c;
+    by_channels.args = &over_channels;
+    return softmax_backward(&by_channels, e);
+}
+
+/* ---- Hardmax ---------------------------------------------------------------------------------------------------- */
+
+/* The first greatest entry; the first NaN counts before all. */
+static size_t first_greatest(size_t n, const nb_real *x)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n && !isnan(nb_re(x[best])); i++)
+        if (!(nb_re(x[i]) <= nb_re(x[best])))
+            best = i;
+    return best;
+}
+
+static void one_hot(size_t n, const nb_real *x, nb_real *y)
+{
+    size_t best = first_greatest(n, x);
+    fill(n, 0, y);
+    if (n)
+        y[best] = 1;
+}
+
+static int hardmax_forward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    return forward(c, one_hot);
+}
+
+static void hardmax_branches(const struct nb_call *c, struct nb_branches *b)
+{
+    struct nb_rows r = rows_of(c->args, &c->in[0].shape);
+    const nb_real *x = nb_rows_read(&r, c->in[0].data, c->work);
+    for (size_t i = 0; i < r.rows && r.n; i++, x += r.n) {
+        size_t best = first_greatest(r.n, x), tied = 0;
+        nb_decide(b, best);
+        for (size_t k = best; k < r.n; k++)
+            tied += nb_re(x[k]) == nb_re(x[best]);
+        for (size_t k = best; k < r.n && tied > 1; k++)
+            if (nb_re(x[k]) == nb_re(x[best]))
+                nb_at_edge(b, 0, nb_row_place(&r, i, k), NB_EDGE_TIE, (int64_t)i);
+    }
+}
+
+static const struct nb_kink hardmax_kinks[] = {{"several greatest entries (a jump)", "0"}, {0}};
+
+static const struct nb_case image_cases[] = {{NULL, "2x5x3x7", false}, {NULL, "7x3x5", false}, {0}};
+
 static const struct nb_port ports[] = {{"input", NB_REAL_PORT, 0}, {0}};
 
 static const struct nb_arg args[] = {
@@ -301,6 +406,30 @@ static const struct nb_known logsoftmax_mistakes[] = {
     {0},
 };
 
+static const struct nb_known softmin_mistakes[] = {
+    {.code = "softmin_diagonal",
+     .formula = "-g*y*(1 - y)",
+     .hint = "Every output depends on every input of the row: the diagonal alone is not enough."},
+    {.code = "softmin_sum_of_g",
+     .formula = "-y*(g - sum(g, dim, keepdim=1))",
+     .hint = "The sum is over g p, not over g."},
+    {.code = "softmin_axis",
+     .formula = "-y*(g - sum(g*y, 0, keepdim=1))",
+     .hint = "The sum runs along the dimension of the softmin."},
+    {0},
+};
+
+static const struct nb_known softmax2d_mistakes[] = {
+    {.code = "softmax2d_diagonal",
+     .formula = "g*y*(1 - y)",
+     .hint = "Every output depends on every channel of its place: the diagonal alone is not enough."},
+    {.code = "softmax2d_axis", .formula = "y*(g - sum(g*y, -1, keepdim=1))", .hint = "The sum runs over the channels."},
+    {.code = "softmax2d_sum_of_g",
+     .formula = "y*(g - sum(g, -3, keepdim=1))",
+     .hint = "The sum is over g p, not over g."},
+    {0},
+};
+
 const struct nb_module NB(nb_module_softmax)[] = {
     {
         .type = "Softmax",
@@ -335,6 +464,51 @@ const struct nb_module NB(nb_module_softmax)[] = {
         .infer = infer,
         .forward = log_softmax_forward,
         .backward = log_softmax_backward,
+        .jacobian = "R",
+        .cases = cases,
+    },
+    {
+        .type = "Softmin",
+        .mistakes = softmin_mistakes,
+        .summary = "Softmax of the negative: the smallest gets most.",
+        .formula = "y_i = \\frac{e^{-x_i}}{\\sum_j e^{-x_j}}",
+        .derivative = "\\bar x_i = -y_i \\Bigl(g_i - \\sum_j g_j y_j\\Bigr)",
+        .args = args,
+        .args_size = sizeof(struct args),
+        .inputs = ports,
+        .infer = infer,
+        .forward = softmin_forward,
+        .backward = softmin_backward,
+        .jacobian = "R",
+        .cases = cases,
+    },
+    {
+        .type = "Softmax2d",
+        .mistakes = softmax2d_mistakes,
+        .summary = "Softmax over the channels of images, at every place.",
+        .formula = "y_{bchw} = \\frac{e^{x_{bchw}}}{\\sum_k e^{x_{bkhw}}}",
+        .derivative = "\\bar x_{bchw} = y_{bchw} \\Bigl(g_{bchw} - \\sum_k g_{bkhw}\\,y_{bkhw}\\Bigr)",
+        .inputs = ports,
+        .infer = softmax2d_infer,
+        .forward = softmax2d_forward,
+        .backward = softmax2d_backward,
+        .jacobian = "R",
+        .cases = image_cases,
+    },
+    {
+        .type = "Hardmax",
+        .onnx = "Hardmax",
+        .summary = "1 at the first greatest entry along a dimension, else 0.",
+        .formula = "y_i = [i = \\operatorname{argmax}_j x_j]",
+        .derivative = "\\bar x = 0",
+        .args = args,
+        .args_size = sizeof(struct args),
+        .inputs = ports,
+        .infer = infer,
+        .forward = hardmax_forward,
+        .no_backward = "the derivative is 0 wherever it exists",
+        .kinks = hardmax_kinks,
+        .branches = hardmax_branches,
         .jacobian = "R",
         .cases = cases,
     },

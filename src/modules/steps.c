@@ -1,6 +1,40 @@
 /* Sign, Step, Floor, Ceil, Round: constant between their jumps. */
 #include "pointwise.h"
 
+enum { ZERO, STRAIGHT_THROUGH };
+static const char *const passes[] = {"zero", "straight_through", NULL};
+
+struct args {
+    int64_t grad;
+};
+
+static bool flows(const void *args)
+{
+    return ((const struct args *)args)->grad == STRAIGHT_THROUGH;
+}
+
+static const char *warning(const void *args)
+{
+    return flows(args) ? "straight_through passes the gradient as it is: not the derivative, which is 0" : NULL;
+}
+
+static int backward(const struct nb_call *c, struct nb_error *e)
+{
+    (void)e;
+    size_t size = nb_map_count(c) * sizeof(nb_real);
+    if (c->gin[0].data && flows(c->args))
+        memcpy(c->gin[0].data, c->gout[0].data, size);
+    else if (c->gin[0].data)
+        memset(c->gin[0].data, 0, size);
+    return 0;
+}
+
+static const struct nb_arg step_args[] = {
+    {"grad", NB_ARG_CHOICE, offsetof(struct args, grad), ZERO, 0, 0, 0, passes,
+     "what goes back: the derivative, 0, or the gradient as it comes"},
+    {0},
+};
+
 /* 1 above 0, else 0; NaN stays NaN. */
 static inline nb_part step(nb_part r)
 {
@@ -45,8 +79,10 @@ static const struct nb_kink at_half[] = {{"x + 1/2 whole (a jump)", "0"}, {0}};
 #define ROW(Type, Onnx, name, what, value, jumps)                                                                      \
     {                                                                                                                  \
         .type = Type, .onnx = Onnx, .summary = what, .formula = "y = " value, .derivative = "dx = 0",                  \
-        NB_POINTWISE_ROW, .forward = name##_forward, .no_backward = "the derivative is 0 wherever it exists",          \
-        .kinks = jumps, .branches = name##_branches, .cases = nb_map_cases                                             \
+        NB_POINTWISE_ROW, .args = step_args, .args_size = sizeof(struct args), .forward = name##_forward,              \
+        .backward = backward, .flows = flows, .warning = warning,                                                      \
+        .no_backward = "the derivative is 0 wherever it exists", .kinks = jumps, .branches = name##_branches,          \
+        .cases = nb_map_cases                                                                                          \
     }
 
 const struct nb_module NB(nb_module_steps)[] = {
