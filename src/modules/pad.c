@@ -134,7 +134,9 @@ static int fail_pad(const struct pad *a, int k, struct nb_error *e)
 /* How much the mode has to give on one side of a dimension. */
 static int check_pad(const struct pad *a, int k, int64_t size, struct nb_error *e)
 {
-    int64_t pad = a->pads.v[k], most = a->mode == REFLECT ? size - 1 : a->mode == CIRCULAR ? size : INT32_MAX;
+    int64_t pad = a->pads.v[k], most = a->mode == REFLECT && NB_IS_KNOWN(size) ? size - 1
+                                       : a->mode == CIRCULAR                   ? size
+                                                                               : INT32_MAX;
     if (a->mode == CONSTANT || pad == 0)
         return 0;
     if (pad < 0) {

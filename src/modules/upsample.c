@@ -100,7 +100,7 @@ static int infer(struct nb_infer *s, struct nb_error *e)
     for (int i = 0; i < dims; i++)
         if (length(a, i, s->in[0].dim[2 + i], &s->out[0].dim[2 + i], e))
             return -1;
-    s->work = nb_known(&s->out[0]) ? work_of(&s->in[0], &s->out[0]) : 0;
+    s->work = nb_count(&s->out[0]) >= 0 ? work_of(&s->in[0], &s->out[0]) : 0;
     return 0;
 }
 
