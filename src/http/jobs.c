@@ -18,7 +18,10 @@ void nb_w_job_progress(struct nb_writer *w, const struct nb_job *j)
     nb_w_whole_at(w, "done", j->done);
     nb_w_whole_at(w, "of", j->of);
     nb_w_number_at(w, "worst", j->worst);
-    if (*j->tensor)
+    if (*j->tensor == '{') { /* a kind's own account */
+        nb_w_key(w, "at");
+        nb_w_raw(w, j->tensor);
+    } else if (*j->tensor)
         nb_w_string_at(w, "tensor", j->tensor);
 }
 

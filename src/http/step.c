@@ -1,5 +1,6 @@
 /* step.c - one step of training: the graph is another one afterwards. */
 #include "http/handlers.h"
+#include "http/lesson.h"
 #include "http/tensorfile.h"
 #include "nabla/limits.h"
 #include "train/step.h"
@@ -76,6 +77,8 @@ int nb_op_stepGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error 
         return NB_TO_WORKER;
     if (nb_accept(rq, json, e) < 0 || !asked(rq, e))
         return -1;
+    if (nb_lesson_runs(rq->path[0]))
+        return nb_fail(e, NB_E_graph_busy, "the graph %.64s is being trained by a job", rq->path[0]);
     struct asked_step s = {.rq = rq, .ask = rq->state, .inline_only = !rq->on_worker};
     int r = nb_store_advance(rq->store, rq->path[0], make, &s, rq->on_worker, &info, e);
     if (r == 1 || s.too_much)
