@@ -111,7 +111,7 @@ int nb_lesson_json(struct nb_request *rq, const void *lesson, struct nb_reply *r
 
 /* ---- the picture ------------------------------------------------------------------------------------------------- */
 
-enum { WIDTH = 720, LEFT = 64, RIGHT = 24, TOP = 64, PANEL = 300, FOOT = 56 };
+enum { WIDTH = 720, LEFT = 72, RIGHT = 24, TOP = 64, PANEL = 300, FOOT = 56 };
 static const char STYLE[] = ".d{stroke-dasharray:7 5}.p{stroke-width:1.6}\n"
                             ".c0{stroke:#0072b2}.c1{stroke:#d55e00}.c2{stroke:#009e73}.c3{stroke:#b3589a}\n"
                             ".c4{stroke:#c98a00}.c5{stroke:#56b4e9}.c6{stroke:#5e4fa2}.c7{stroke:#6b6b6b}\n"
@@ -183,7 +183,8 @@ static void put_axes(struct nb_svg *s, const struct panel *p)
 {
     char text[48];
     double rounds = (double)rounds_done(p->l), dx = fmax(nice_step(rounds, 7), 1);
-    double dy = p->log ? fmax(nice_step(p->hi - p->lo, 6), 0.5) : nice_step(p->hi - p->lo, 6);
+    double range = p->hi - p->lo, dy = nice_step(range, 6);
+    dy = p->log ? fmax(dy, range > 2 ? 1 : 0.5) : dy;
     for (double x = 0; x <= rounds; x += dx) {
         nb_svg_line(s, "g", px(p, x), TOP, px(p, x), TOP + PANEL);
         nb_svg_label(s, "m", px(p, x), TOP + PANEL + 19, nb_svg_number(x, 6, text, sizeof text));

@@ -203,6 +203,20 @@ static struct nb_seed seed_of(const struct nb_lesson *l, const char *what, int64
     return (struct nb_seed){nb_word(s, 2 * (uint64_t)i), nb_word(s, 2 * (uint64_t)i + 1)};
 }
 
+/* A fault of one entry of a batch is one of a row of the data set. Always -1. */
+static int say_row(const struct nb_batches *b, int64_t i, const char *set, struct nb_error *e)
+{
+    char input[64], said[sizeof e->detail];
+    long long k;
+    if (sscanf(e->pointer, "/inputs/%63[^/]/%lld", input, &k) != 2 || k < 0 || k >= b->size || !b->order)
+        return -1;
+    memcpy(said, e->detail, sizeof said);
+    snprintf(e->detail, sizeof e->detail, "row %lld of %.64s, for the input %.63s: %.400s",
+             (long long)b->order[i % nb_batches_count(b) * b->size + k], set, input, said);
+    strcpy(e->pointer, "/data");
+    return -1;
+}
+
 /* Step i of all, of the loss whose turn it is: t->next, and its mark. */
 static int make_step(struct training *t, int64_t i, struct nb_stepped *made, struct nb_error *e)
 {
@@ -218,7 +232,7 @@ static int make_step(struct training *t, int64_t i, struct nb_stepped *made, str
         add_scalars(l, i / l->turns, &t->step, &run.inputs, e))
         return -1;
     t->next = nb_train_step(t->now, &turn->rule, &run, &t->step, made, e);
-    return t->next ? 0 : -1;
+    return t->next ? 0 : say_row(&l->batches, i / l->turns, l->train, e);
 }
 
 /* ---- validation -------------------------------------------------------------------------------------------------- */
@@ -254,8 +268,10 @@ static int measure_batch(struct training *t, int64_t i, int64_t round, struct nb
     struct nb_result r;
     nb_arena_again(&t->step);
     if (nb_batch(&l->validation, i, t->rq->arena, &t->step, &run.inputs, e) ||
-        add_scalars(l, round, &t->step, &run.inputs, e) || nb_graph_loss(t->next, &run, &t->step, &r, e))
+        add_scalars(l, round, &t->step, &run.inputs, e))
         return -1;
+    if (nb_graph_loss(t->next, &run, &t->step, &r, e))
+        return say_row(&l->validation, i, l->held_out ? l->held_out : l->train, e);
     double part = (double)run.inputs.v[0].t.shape.dim[0] / (double)l->validation.rows;
     m->validation += part * r.loss;
     if (!l->check.output)
