@@ -144,8 +144,19 @@ static inline int call_infer(struct call *c)
 
 static inline struct nb_call call_view(struct call *c)
 {
-    return (struct nb_call){c->args, c->train, c->nin, c->nout, c->nw,         c->in,       c->w,
-                            c->out,  c->gout,  c->gin, c->gw,   c->saved_data, c->work_data};
+    return (struct nb_call){.args = c->args,
+                            .train = c->train,
+                            .nin = c->nin,
+                            .nout = c->nout,
+                            .nw = c->nw,
+                            .in = c->in,
+                            .w = c->w,
+                            .out = c->out,
+                            .gout = c->gout,
+                            .gin = c->gin,
+                            .gw = c->gw,
+                            .saved = c->saved_data,
+                            .work = c->work_data};
 }
 
 static inline int call_run(struct call *c)
