@@ -38,7 +38,7 @@ static nb_sum log_sum(nb_sum v)
 static inline double real(nb_sum v)
 {
 #if NB_BUILD == 2
-    return creal(v);
+    return nb_re(v);
 #else
     return v;
 #endif
@@ -182,7 +182,8 @@ static inline bool may_skip(const struct sample *s, size_t state)
 /* ln(e^a + e^b + e^c) */
 static nb_sum add_logs(nb_sum a, nb_sum b, nb_sum c)
 {
-    double m = fmax(fmax(real(a), real(b)), real(c));
+    double m = real(a) > real(b) ? real(a) : real(b);
+    m = real(c) > m ? real(c) : m;
     return m == -INFINITY ? m : m + log_sum(exp_sum(a - m) + exp_sum(b - m) + exp_sum(c - m));
 }
 
