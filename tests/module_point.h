@@ -365,8 +365,19 @@ static void run_init(struct run *r, const struct point *p, enum nb_dtype b)
 static struct nb_call call_of(struct run *r)
 {
     const struct point *p = r->p;
-    return (struct nb_call){p->args, p->train, p->s.nin, p->s.nout, p->s.nw,  r->in,  r->w,
-                            r->out,  r->gout,  r->gin,   r->gw,     r->saved, r->work};
+    return (struct nb_call){.args = p->args,
+                            .train = p->train,
+                            .nin = p->s.nin,
+                            .nout = p->s.nout,
+                            .nw = p->s.nw,
+                            .in = r->in,
+                            .w = r->w,
+                            .out = r->out,
+                            .gout = r->gout,
+                            .gin = r->gin,
+                            .gw = r->gw,
+                            .saved = r->saved,
+                            .work = r->work};
 }
 
 /* What is to be written starts as rubbish: bytes of one value. */
