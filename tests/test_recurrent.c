@@ -280,6 +280,40 @@ START_TEST(shut_gates)
 }
 END_TEST
 
+/* A sequence of 1200 steps, and the same in three parts that hand on their states: the gradients of the learned tensors
+ * are summed in other portions. */
+#define LONG(nodes) "{'dtype': 'float64', 'inputs': {'x': [1200, 1, 2]}, 'nodes': {" nodes "}, 'outputs': ['e']}"
+#define PARTS "'s': {'op': 'Split', 'in': 'x', 'sizes': [400, 400, 400], 'dim': 0, 'ports': ['a', 'b', 'c']}, "
+
+static const char *const how[] = {"'op': 'RNN', 'hidden_size': 2", "'op': 'LSTM', 'hidden_size': 2, 'peephole': true",
+                                  "'op': 'GRU', 'hidden_size': 2",
+                                  "'op': 'GRU', 'hidden_size': 2, 'linear_before_reset': false"};
+enum { HOWS = sizeof how / sizeof *how };
+
+START_TEST(long_is_parts)
+{
+    static const char *wrt[] = {"a.*", "x"};
+    static const char *const c[2] = {", 'c0': 'a.c'", ", 'c0': 'b.c'"};
+    bool memory = strstr(how[_i], "LSTM");
+    struct nb_run run = {.wrt = {2, wrt}};
+    struct nb_result whole, parts;
+    struct text t[2] = {{.n = 0}, {.n = 0}};
+    add(&run.inputs, "x", drawn("x", nb_shape_of(3, (int64_t)1200, (int64_t)1, (int64_t)2)));
+    add(&run.cotangents, "e", drawn("e", nb_shape_of(3, (int64_t)1200, (int64_t)1, (int64_t)2)));
+    say(&t[0], LONG("'a': {'in': 'x', %s}, 'e': {'op': 'Identity', 'in': 'a.output'}"), how[_i]);
+    say(&t[1],
+        LONG(PARTS "'a': {'in': 's.a', %s}, 'b': {'share': 'a', 'in': {'input': 's.b', 'h0': 'a.h'%s}, %s}, "
+                   "'c': {'share': 'a', 'in': {'input': 's.c', 'h0': 'b.h'%s}, %s}, "
+                   "'e': {'expr': 'concat(a.output, b.output, c.output, dim=0)'}"),
+        how[_i], memory ? c[0] : "", how[_i], memory ? c[1] : "", how[_i]);
+    backward(t[0].v, &run, &whole);
+    backward(t[1].v, &run, &parts);
+    ck_assert_uint_eq(whole.gradients.n, memory ? 6 : 5);
+    for (size_t i = 0; i < whole.gradients.n; i++)
+        same(&families[0], &whole.gradients.v[i], &parts.gradients.v[i], 1e-13);
+}
+END_TEST
+
 START_TEST(two_grus)
 {
     struct nb_result r[2];
@@ -491,6 +525,7 @@ int main(void)
     tcase_add_loop_test(t, layer_is_cells_is_formula, 0, FAMILIES);
     tcase_add_test(t, carousel);
     tcase_add_test(t, shut_gates);
+    tcase_add_loop_test(t, long_is_parts, 0, HOWS);
     tcase_add_test(t, two_grus);
     tcase_add_test(t, dropout_between_layers);
     tcase_add_loop_test(t, refuses, 0, (int)(sizeof refusals / sizeof *refusals));

@@ -19,15 +19,27 @@ static void product_back(const struct nb_pass *p, const struct nb_moment *s)
     NB(nb_gemm)(false, false, p->r->batch, n, p->r->cell->gates * n, s->da, p->wh, 0, p->r->back);
 }
 
-/* The sums of the gates' gradients, which may stand at bias_ih already. */
+static void sum_span(const struct nb_recurrence *r, size_t wide, const nb_real *da, nb_real *db)
+{
+    nb_real *to = r->again ? r->sums : db;
+    NB(nb_sum_rows)(r->part, wide, da, to);
+    if (r->again)
+        NB(nb_add)(wide, to, db);
+}
+
+void NB(nb_gate_sums)(const struct nb_pass *p, nb_real *db)
+{
+    sum_span(p->r, p->r->cell->gates * p->r->units, p->r->da, db);
+}
+
+/* Those of bias_hh stand at bias_ih already, if they were asked for. */
 static void sum_gates(const struct nb_recurrence *r, const struct nb_pass *p, nb_real *db)
 {
-    size_t wide = r->cell->gates * r->units;
     const nb_real *same = r->call->gw[p->index * r->own + 2].data;
     if (same)
-        nb_copy(wide, same, db);
+        nb_copy(r->cell->gates * r->units, same, db);
     else
-        NB(nb_sum_rows)(r->rows, wide, r->da, db);
+        NB(nb_gate_sums)(p, db);
 }
 
 static void learn_plain(const struct nb_pass *p, nb_real *dw, nb_real *db, nb_real *dp)
@@ -36,7 +48,7 @@ static void learn_plain(const struct nb_pass *p, nb_real *dw, nb_real *db, nb_re
     size_t n = r->units, wide = r->cell->gates * n;
     (void)dp;
     if (dw)
-        NB(nb_gemm)(true, false, wide, n, r->rows, r->da, nb_all_before(p, p->h), 0, dw);
+        NB(nb_gemm)(true, false, wide, n, r->part, r->da, nb_span_before(p, p->h), r->again, dw);
     if (db)
         sum_gates(r, p, db);
 }
@@ -136,9 +148,13 @@ static void learn_lstm(const struct nb_pass *p, nb_real *dw, nb_real *db, nb_rea
     learn_plain(p, dw, db, NULL);
     if (!dp)
         return;
-    peephole_sum(r->rows, n, r->da, nb_all_before(p, p->c), dp);
-    peephole_sum(r->rows, n, r->da + n, nb_all_before(p, p->c), dp + n);
-    peephole_sum(r->rows, n, r->da + 3 * n, nb_all_after(p, p->c), dp + 2 * n);
+    const nb_real *before = nb_span_before(p, p->c), *after = nb_all_after(p, p->c) + r->first * r->batch * n;
+    nb_real *to = r->again ? r->sums : dp;
+    peephole_sum(r->part, n, r->da, before, to);
+    peephole_sum(r->part, n, r->da + n, before, to + n);
+    peephole_sum(r->part, n, r->da + 3 * n, after, to + 2 * n);
+    if (r->again)
+        NB(nb_add)(3 * n, to, dp);
 }
 
 /* ---- GRU: the product stays apart -------------------------------------------------------------------------------- */
@@ -165,7 +181,7 @@ static void back_gru(const struct nb_pass *p, const struct nb_moment *s)
 {
     const struct nb_recurrence *r = p->r;
     size_t n = r->units;
-    nb_real *du = r->apart + 3 * s->t * r->batch * n;
+    nb_real *du = r->apart + 3 * (s->t - r->first) * r->batch * n;
     for (size_t b = 0; b < r->batch; b++)
         if (nb_idle(r, s->t, b))
             memset(du + 3 * b * n, 0, 3 * n * sizeof *du), memset(r->back + b * n, 0, n * sizeof *du);
@@ -181,9 +197,9 @@ static void learn_gru(const struct nb_pass *p, nb_real *dw, nb_real *db, nb_real
     size_t n = r->units;
     (void)dp;
     if (dw)
-        NB(nb_gemm)(true, false, 3 * n, n, r->rows, r->apart, nb_all_before(p, p->h), 0, dw);
+        NB(nb_gemm)(true, false, 3 * n, n, r->part, r->apart, nb_span_before(p, p->h), r->again, dw);
     if (db)
-        NB(nb_sum_rows)(r->rows, 3 * n, r->apart, db);
+        sum_span(r, 3 * n, r->apart, db);
 }
 
 static void step_original(const struct nb_pass *p, const struct nb_moment *s)
@@ -202,9 +218,8 @@ static void step_original(const struct nb_pass *p, const struct nb_moment *s)
 static void back_original(const struct nb_pass *p, const struct nb_moment *s)
 {
     const struct nb_recurrence *r = p->r;
-    size_t n = r->units, from = s->t * r->batch;
-    nb_real *rz = r->apart + 2 * from * n, *dn = r->apart + (2 * r->rows + from) * n,
-            *wn = (nb_real *)p->wh + 2 * n * n;
+    size_t n = r->units, from = (s->t - r->first) * r->batch, most = r->span * r->batch;
+    nb_real *rz = r->apart + 2 * from * n, *dn = r->apart + (2 * most + from) * n, *wn = (nb_real *)p->wh + 2 * n * n;
     memset(r->back, 0, r->batch * n * sizeof *r->back);
     for (size_t b = 0; b < r->batch; b++) {
         nb_real *da = s->da + 3 * b * n;
@@ -228,8 +243,10 @@ static void learn_original(const struct nb_pass *p, nb_real *dw, nb_real *db, nb
     size_t n = r->units;
     (void)dp;
     if (dw) {
-        NB(nb_gemm)(true, false, 2 * n, n, r->rows, r->apart, nb_all_before(p, p->h), 0, dw);
-        NB(nb_gemm)(true, false, n, n, r->rows, r->apart + 2 * r->rows * n, p->kept, 0, dw + 2 * n * n);
+        NB(nb_gemm)(true, false, 2 * n, n, r->part, r->apart, nb_span_before(p, p->h), r->again, dw);
+        NB(nb_gemm)
+        (true, false, n, n, r->part, r->apart + 2 * r->span * r->batch * n, p->kept + r->first * r->batch * n, r->again,
+         dw + 2 * n * n);
     }
     if (db)
         sum_gates(r, p, db);

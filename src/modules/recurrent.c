@@ -1,7 +1,7 @@
 /* RNN, LSTM, GRU: cells over time, in layers and in both directions; and the run of them, also of one cell.
  *
  * Inside, everything is [T, B, .]. The products with the inputs of all steps are one gemm before the first step, those
- * of the weights' gradients one after the last; between them there is one gemm a step, and what gates.h does. */
+ * of the weights' gradients one for some hundred rows; between them there is one gemm a step, and what gates.h does. */
 #include "modules/recurrent.h"
 #include "nabla/kernel.h"
 #include <math.h>
@@ -36,8 +36,9 @@ static size_t lay_out(struct nb_recurrence *r, nb_real *work, bool back)
     r->u = take(&m, r->batch * r->cell->product * n);
     if (!back)
         return m.used;
-    r->da = take(&m, r->rows * r->cell->gates * n);
-    r->apart = take(&m, r->rows * r->cell->apart * n);
+    r->da = take(&m, r->span * r->batch * r->cell->gates * n);
+    r->apart = take(&m, r->span * r->batch * r->cell->apart * n);
+    r->sums = take(&m, r->cell->gates * n);
     r->dh = take(&m, r->batch * n);
     r->back = take(&m, r->batch * n);
     r->dc = take(&m, r->cell->memory ? r->batch * n : 0);
@@ -82,7 +83,7 @@ static struct nb_moment moment_of(const struct nb_pass *p, size_t t)
     if (p->c)
         s.c = p->c + before, s.c1 = p->c + after;
     if (r->da)
-        s.da = r->da + t * n * r->cell->gates;
+        s.da = r->da + (t - r->first) * n * r->cell->gates;
     return s;
 }
 
@@ -115,6 +116,9 @@ static void to_outside(const struct nb_recurrence *r, size_t n, const nb_real *x
             nb_copy(n, x + (t * r->batch + b) * n, y + row_outside(r, t, b) * n);
 }
 
+/* So many rows make a good gemm, and stay in the cache. */
+enum { SPAN_ROWS = 511 };
+
 static struct nb_recurrence run_for(const struct nb_recurrent_args *a, enum nb_family family, size_t steps,
                                     size_t batch)
 {
@@ -132,6 +136,8 @@ static struct nb_recurrence run_for(const struct nb_recurrent_args *a, enum nb_f
     r.clip = a->clip > 0 ? (nb_part)a->clip : (nb_part)INFINITY;
     r.growth = (nb_part)(1 / (1 - a->dropout));
     r.saved = lay_pass(&r, &p, NULL);
+    r.span = SPAN_ROWS / (batch ? batch : 1) + 1;
+    r.span = r.span < steps ? r.span : steps;
     return r;
 }
 
@@ -334,43 +340,72 @@ static void pass_idle(const struct nb_pass *p, size_t t)
             nb_copy(n, p->r->dh + b * n, p->r->back + b * n);
 }
 
-static void pass_backward(struct nb_recurrence *r, const struct nb_pass *p, const nb_real *g, bool outside)
+static void step_backward(struct nb_recurrence *r, const struct nb_pass *p, size_t t, const nb_real *g, bool outside)
 {
-    const struct nb_call *c = r->call;
-    size_t n = r->batch * r->units;
-    nb_copy(n, states_in(p, &c->gout[r->sequence]), r->dh);
-    if (p->c)
-        nb_copy(n, states_in(p, &c->gout[r->sequence + 1]), r->dc);
-    for (size_t k = r->steps; k-- > 0;) {
-        struct nb_moment s = moment_of(p, p->reverse ? r->steps - 1 - k : k);
-        if (g)
-            add_above(p, s.t, g, outside);
-        if (r->length)
-            clear_idle(p, &s);
-        r->cell->backward(p, &s);
-        if (r->length)
-            pass_idle(p, s.t);
-        nb_real *next = r->back;
-        r->back = r->dh;
-        r->dh = next;
-    }
-    if (states_in(p, &c->gin[1]))
-        nb_copy(n, r->dh, states_in(p, &c->gin[1]));
-    if (p->c && states_in(p, &c->gin[2]))
-        nb_copy(n, r->dc, states_in(p, &c->gin[2]));
+    struct nb_moment s = moment_of(p, t);
+    if (g)
+        add_above(p, t, g, outside);
+    if (r->length)
+        clear_idle(p, &s);
+    r->cell->backward(p, &s);
+    if (r->length)
+        pass_idle(p, t);
+    nb_real *next = r->back;
+    r->back = r->dh;
+    r->dh = next;
 }
 
-/* The learned tensors, after all steps. */
-static void pass_learn(const struct nb_pass *p, const nb_real *x)
+/* What the steps of a span give the learned tensors, and the layer's input. */
+static void span_learn(const struct nb_pass *p, const nb_real *x, nb_real *dx)
 {
     const struct nb_recurrence *r = p->r;
     const struct nb_tensor *gw = r->call->gw + p->index * r->own;
-    size_t wide = r->cell->gates * r->units;
+    size_t wide = r->cell->gates * r->units, from = r->first * r->batch * p->in;
     if (gw[0].data)
-        NB(nb_gemm)(true, false, wide, p->in, r->rows, r->da, x, 0, gw[0].data);
+        NB(nb_gemm)(true, false, wide, p->in, r->part, r->da, x + from, r->again, gw[0].data);
     if (r->bias && gw[2].data)
-        NB(nb_sum_rows)(r->rows, wide, r->da, gw[2].data);
+        NB(nb_gate_sums)(p, gw[2].data);
     r->cell->learn(p, gw[1].data, r->bias ? gw[3].data : NULL, r->peephole ? gw[r->own - 1].data : NULL);
+    if (dx)
+        NB(nb_gemm)(false, false, r->part, p->in, wide, r->da, p->wi, p->reverse, dx + from);
+}
+
+/* Span by span, the last first; one of no steps where there are none. */
+static void pass_backward(struct nb_recurrence *r, const struct nb_pass *p, const nb_real *g, bool outside,
+                          const nb_real *x, nb_real *dx)
+{
+    size_t left = r->steps;
+    r->again = false;
+    do {
+        size_t steps = left < r->span ? left : r->span, done = r->steps - left;
+        r->first = p->reverse ? done : left - steps;
+        r->part = steps * r->batch;
+        for (size_t k = 0; k < steps; k++)
+            step_backward(r, p, p->reverse ? done + k : left - 1 - k, g, outside);
+        span_learn(p, x, dx);
+        r->again = true;
+        left -= steps;
+    } while (left > 0);
+}
+
+/* The gradients of the states: what comes to those after all steps, and goes to those before. */
+static void take_states(const struct nb_recurrence *r, const struct nb_pass *p)
+{
+    const struct nb_tensor *g = r->call->gout + r->sequence;
+    size_t n = r->batch * r->units;
+    nb_copy(n, states_in(p, &g[0]), r->dh);
+    if (p->c)
+        nb_copy(n, states_in(p, &g[1]), r->dc);
+}
+
+static void give_states(const struct nb_recurrence *r, const struct nb_pass *p)
+{
+    const struct nb_tensor *g = r->call->gin;
+    size_t n = r->batch * r->units;
+    if (g[1].data)
+        nb_copy(n, r->dh, states_in(p, &g[1]));
+    if (p->c && g[2].data)
+        nb_copy(n, r->dc, states_in(p, &g[2]));
 }
 
 static nb_real *gradient(const struct nb_recurrence *r, int port)
@@ -403,10 +438,9 @@ static void layer_backward(struct nb_recurrence *r, size_t layer)
     nb_real *dx = direct ? c->gin[0].data : layer == 0 && !c->gin[0].data ? NULL : r->dx;
     for (size_t d = 0; d < r->directions; d++) {
         struct nb_pass p = pass_of(r, layer, d);
-        pass_backward(r, &p, above, top);
-        pass_learn(&p, x);
-        if (dx)
-            NB(nb_gemm)(false, false, r->rows, p.in, r->cell->gates * r->units, r->da, p.wi, d > 0, dx);
+        take_states(r, &p);
+        pass_backward(r, &p, above, top, x, dx);
+        give_states(r, &p);
     }
     if (layer > 0)
         go_down(r, layer);

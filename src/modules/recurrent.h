@@ -92,7 +92,7 @@ struct nb_cell {
     bool corner;    /* at 0 */
     void (*forward)(const struct nb_pass *p, const struct nb_moment *s);
     void (*backward)(const struct nb_pass *p, const struct nb_moment *s); /* from dh and dc to da, back and dc */
-    /* The gradients of weight_hh, bias_hh, weight_ch after all steps; NULL: not wanted. */
+    /* What a span gives the gradients of weight_hh, bias_hh, weight_ch; NULL: not wanted. */
     void (*learn)(const struct nb_pass *p, nb_real *dw, nb_real *db, nb_real *dp);
 };
 
@@ -106,10 +106,14 @@ struct nb_recurrence {
     const int64_t *length;
     const nb_real *mask;
     size_t saved; /* reals of a pass */
+    /* Backward goes by spans of steps: the gradients of the gates are kept for one, then go to the learned tensors. */
+    size_t span, first, part; /* most steps of one; its first step; its rows */
+    bool again;               /* not the first span: what it gives is added */
     /* in c->work: */
     nb_real *x, *u;               /* a layer's input; a product */
-    nb_real *da, *apart;          /* of all steps of a pass */
+    nb_real *da, *apart;          /* of a span */
     nb_real *dh, *back, *dc, *dq; /* of a step; back: what dh becomes */
+    nb_real *sums;                /* of the gates */
     nb_real *dx, *dy;             /* of a layer's input and output */
 };
 
@@ -131,7 +135,7 @@ struct nb_moment {
     nb_real *a, *kept, *da;
 };
 
-/* The states of all steps of a pass: before them, and after. */
+/* The states of all steps of a pass: before them, and after. nb_span_before: of those of the span. */
 static inline const nb_real *nb_all_before(const struct nb_pass *p, const nb_real *states)
 {
     return states + p->reverse * p->r->batch * p->r->units;
@@ -142,11 +146,17 @@ static inline const nb_real *nb_all_after(const struct nb_pass *p, const nb_real
     return states + !p->reverse * p->r->batch * p->r->units;
 }
 
+static inline const nb_real *nb_span_before(const struct nb_pass *p, const nb_real *states)
+{
+    return nb_all_before(p, states) + p->r->first * p->r->batch * p->r->units;
+}
+
 /* The sequence of sample b is over: the state stays, the output is 0. */
 static inline bool nb_idle(const struct nb_recurrence *r, size_t t, size_t b)
 {
     return r->length && (int64_t)t >= r->length[b];
 }
+
 static inline void nb_copy(size_t n, const nb_real *x, nb_real *y)
 {
     memcpy(y, x, n * sizeof *y);
@@ -169,5 +179,7 @@ static inline void nb_repeat(size_t rows, size_t n, const nb_real *row, nb_real 
 
 /* The cell of a module with these arguments. */
 const struct nb_cell *NB(nb_cell_of)(const struct nb_recurrent_args *a, enum nb_family family);
+/* The sums of the gates' gradients in a span. */
+void NB(nb_gate_sums)(const struct nb_pass *p, nb_real *db);
 
 #endif
