@@ -236,6 +236,27 @@ START_TEST(buffers_stay_in_eval)
 }
 END_TEST
 
+/* The averages inside a scan move step by step, once, whether its backward computes again or not. */
+START_TEST(buffers_inside_a_scan)
+{
+    struct nb_graph *g =
+        make_good(_i ? "{'inputs':{'x':['B','T',1]},'modules':{'M':{'inputs':{'x':['B',1],'s':['B',1]},'nodes':{"
+                       "'n':{'op':'BatchNorm1d','in':'x'},'y':{'expr':'s + n'}},'outputs':{'s':'y'}}},'nodes':{"
+                       "'r':{'scan':'M','over':{'x':'x'},'carry':{'s':'zeros'},'recompute':true},"
+                       "'loss':{'expr':'sum(square(r.last.s))'}},'outputs':['loss']}"
+                     : "{'inputs':{'x':['B','T',1]},'modules':{'M':{'inputs':{'x':['B',1],'s':['B',1]},'nodes':{"
+                       "'n':{'op':'BatchNorm1d','in':'x'},'y':{'expr':'s + n'}},'outputs':{'s':'y'}}},'nodes':{"
+                       "'r':{'scan':'M','over':{'x':'x'},'carry':{'s':'zeros'}},"
+                       "'loss':{'expr':'sum(square(r.last.s))'}},'outputs':['loss']}");
+    struct nb_rule sgd = rule_of("{'optimizer':{'SGD':{'lr':0.1}}}");
+    struct nb_run run = {.train = true, .inputs = tensors("{'x':[[[1],[4]],[[3],[10]]]}")}; /* means 2 and 7 */
+    advance(&g, &sgd, &run);
+    ck_assert_double_eq_tol(at(nb_graph_parameters(g), "r.n.running_mean", 0), 0.9 * 0.1 * 2 + 0.1 * 7, 1e-6);
+    ck_assert(at(nb_graph_parameters(g), "r.n.num_batches_tracked", 0) == 2);
+    nb_graph_unref(g);
+}
+END_TEST
+
 /* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -292,6 +313,7 @@ int main(void)
     tcase_add_loop_test(t, memory_survives, 0, 2);
     tcase_add_test(t, nothing_changes_where_numbers_end);
     tcase_add_test(t, buffers_stay_in_eval);
+    tcase_add_loop_test(t, buffers_inside_a_scan, 0, 2);
     tcase_add_test(t, bad_recipes);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);

@@ -139,8 +139,9 @@ int nb_scan_plan(struct nb_op *op, const struct nb_plan *outer, const struct nb_
     measure(sc);
     op->held = (size_t)sc->steps * sc->size.held;
     op->saved = sc->keeps ? memory(sc) : 0;
-    op->work = sc->size.room + pointers(sc->net.ops.n + 1) + pointers((size_t)wants.nseed + 1) + sc->size.slices +
-               sc->plan.loose + sc->size.cotangents + sc->size.carries + (sc->keeps ? 0 : memory(sc));
+    op->work = sc->size.room + pointers(sc->net.ops.n + 1) + pointers(sc->net.values.n + 1) +
+               pointers((size_t)wants.nseed + 1) + sc->size.slices + sc->plan.loose + sc->size.cotangents +
+               sc->size.carries + (sc->keeps ? 0 : memory(sc));
     return 0;
 }
 
@@ -158,7 +159,7 @@ struct walk {
     size_t size;         /* of a number */
     char *held, *carries, *values, *slices, *loose, *cotangents, *gcarry;
     const void **hold;
-    void **cotangent;
+    void **cotangent, **tracked;
     uint64_t stir;
     bool holds;
 };
@@ -179,6 +180,7 @@ static void set_up(struct walk *w, const struct nb_call *c)
     size_t steps = (size_t)sc->steps, size = w->size;
     nb_session_lay(&w->s, &sc->plan, c->out[0].dtype, take(&work, sc->size.room, size));
     w->hold = (void *)take(&work, pointers(sc->net.ops.n + 1), size);
+    w->tracked = (void *)take(&work, pointers(sc->net.values.n + 1), size);
     w->cotangent = (void *)take(&work, pointers((size_t)sc->plan.wants.nseed + 1), size);
     w->slices = take(&work, sc->size.slices, size);
     w->loose = take(&work, sc->plan.loose, size);
@@ -417,10 +419,23 @@ static int place_in_whole(const struct walk *w, int64_t t, struct nb_error *e)
     return -1;
 }
 
+/* In training every step moves the running averages inside; a backward that computes again does not. */
+static void track(struct walk *w)
+{
+    void *const *copies = w->c->inside ? w->c->inside->tracked : NULL;
+    if (!copies)
+        return;
+    memset(w->tracked, 0, (w->sc->net.values.n + 1) * sizeof *w->tracked);
+    for (size_t i = 0; i < w->sc->net.learned.n; i++)
+        w->tracked[w->sc->net.learned.v[i].value] = copies[w->sc->w[i]];
+    w->s.tracked = w->tracked;
+}
+
 static int forward(const struct nb_call *c, struct nb_error *e)
 {
     struct walk w;
     set_up(&w, c);
+    track(&w);
     begin(&w);
     for (int64_t t = 0; t < w.sc->steps; t++) {
         if (run_step(&w, t, e))

@@ -13,6 +13,8 @@ struct nb_inside {
     const void *held; /* what stops give, if they are held; NULL: they are not */
     int (*instead)(void *context, const struct nb_op *op, const struct nb_call *c, struct nb_error *e);
     void *context;
+    void *const
+        *tracked; /* per value outside: the copy of a buffer that training changes, or NULL; NULL: none change */
 };
 
 enum nb_scan_source { NB_OVER /* a slice */, NB_SAME /* at every step the same */, NB_CARRY };
@@ -41,6 +43,7 @@ struct nb_scan {
     bool reverse, recompute;
     int64_t truncate; /* 0: never */
     struct nb_scan_in *in;
+    const int *w; /* the operation's: values outside */
     int nout;
     struct nb_scan_out *out;
     /* from here on by nb_scan_plan: */

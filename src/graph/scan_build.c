@@ -470,6 +470,7 @@ static int make_op(struct nb_scope *s, const struct nb_use *u, const struct nb_s
                            .node = u->probe,
                            .place = u->place,
                            .given = b->given};
+    sc->w = w;
     nb_scan_row(sc, summary);
     return give_ports(&o, inside, made, e) || give_probes(&o, e) ? -1 : 0;
 }

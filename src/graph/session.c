@@ -419,7 +419,7 @@ static void track(struct nb_session *s, const struct nb_op *op, struct nb_call *
 static struct nb_inside inside_of(const struct nb_session *s, const struct nb_op *op, const void *held)
 {
     return (struct nb_inside){s->stir ? s->stir ^ (uint64_t)(unsigned)op->out[0] << 32 : 0, held, s->instead,
-                              s->context};
+                              s->context, s->tracked};
 }
 
 static int forward_op(struct nb_session *s, const struct nb_op *op, void *leaves, const void *held, struct nb_error *e)
