@@ -8,6 +8,7 @@ import pathlib
 import sys
 
 import with_numpy  # noqa: F401
+import numpy
 
 TOP = pathlib.Path(os.environ.get("top_srcdir") or pathlib.Path(__file__).resolve().parent.parent)
 sys.path.insert(0, str(TOP / "examples" / "zoo"))
@@ -22,15 +23,25 @@ def all_hold(c):
         yield from (f"{name}: {row['what']}: {row['measured']}, wanted {row['wanted']}" for row in z.rows if not row["ok"])
 
 
+def off(value):
+    if isinstance(value, tuple):
+        return tuple(map(off, value))
+    if isinstance(value, dict):
+        return {k: off(v) for k, v in value.items()}
+    return value * (1 + 0.03 * numpy.cos(numpy.arange(value.size))).reshape(value.shape) if value.dtype.kind == "f" else value
+
+
 @contextlib.contextmanager
 def disturbed():
-    """Every tensor that comes back is 3 % off."""
-    unpack = client.unpack
-    client.unpack = lambda body: {k: v * 1.03 if v.dtype.kind == "f" else v for k, v in unpack(body).items()}
+    """The entries of every tensor that comes back are up to 3 % off, each by another share."""
+    kept = {name: getattr(client.Net, name) for name in ("forward", "backward", "parameters")}
+    for name, method in kept.items():
+        setattr(client.Net, name, lambda *a, method=method, **k: off(method(*a, **k)))
     try:
         yield
     finally:
-        client.unpack = unpack
+        for name, method in kept.items():
+            setattr(client.Net, name, method)
 
 
 def a_wrong_number_shows(c):
@@ -39,7 +50,7 @@ def a_wrong_number_shows(c):
         with disturbed(), contextlib.redirect_stdout(quiet):
             z = zoo.run(name, c, fast=True)
         if all(row["ok"] for row in z.rows):
-            yield f"{name}: every reply was 3 % off, and no row failed"
+            yield f"{name}: every reply was up to 3 % off, and no row failed"
 
 
 def a_wrong_weight_shows(c):
