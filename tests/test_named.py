@@ -26,9 +26,13 @@ NAMES = {
 ARGUMENTS = {"alpha": 1.7, "beta": 0.7, "negative_slope": 0.13}  # where the default would hide that one is forgotten
 
 
+SHAPES = {"InstanceNorm1d": [3, 4], "InstanceNorm2d": [3, 2, 4], "InstanceNorm3d": [3, 2, 2, 3], "Softmax2d": [3, 2, 4], "GlobalMaxPool": [3, 4]}
+NOT_A_STUDENTS = {"d", "weight", "share", "N", "channel"}  # words of the catalogue that formulas handed in do not have
+
+
 def graph(module, arguments):
     node = {"op": module, "in": "x", **arguments}
-    return {"inputs": {"x": ["n", 4]}, "dtype": "float64", "nodes": {"y": node}, "outputs": ["y"]}
+    return {"inputs": {"x": ["n", *SHAPES.get(module, [4])]}, "dtype": "float64", "nodes": {"y": node}, "outputs": ["y"]}
 
 
 def as_python(formula):
@@ -51,12 +55,13 @@ class Named(unittest.TestCase):
         for m in cls.daemon.ask("GET", "/v1/modules").json()["modules"]:
             row = cls.daemon.ask("GET", "/v1/modules/" + m["type"]).json()
             arguments = {a["name"]: a.get("default") for a in row["arguments"]}
-            if [p["name"] for p in row.get("inputs", [])] != ["input"] or any(a["required"] for a in row["arguments"]):
+            one = [p["name"] for p in row.get("inputs", [])] == ["input"] and len(row.get("outputs", [1])) == 1
+            if not one or any(a["required"] for a in row["arguments"]):
                 continue
             for mistake in row.get("mistakes", []):
-                words = set(re.findall(r"[a-z_]\w*", mistake["formula"]))
+                words = set(re.findall(r"[A-Za-z_]\w*", mistake["formula"]))
                 known = {k: v for k, v in arguments.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
-                if "d" in words or "weight" in words or "of" in mistake or "mode" in mistake or (words & set(arguments)) - set(known):
+                if words & NOT_A_STUDENTS or "of" in mistake or "mode" in mistake or (words & set(arguments)) - set(known):
                     continue  # it is made of the right derivative, or of more than the input
                 chosen = {k: v for k, v in ARGUMENTS.items() if k in known}
                 text = mistake["formula"]

@@ -478,7 +478,7 @@ START_TEST(test_no_backward)
             if (rows[b][i].backward)
                 rows[b][i].backward = no_backward;
     each_subject(nb_module_at(NB_F64, _i), "float64", oracles_alone);
-    ck_assert_msg(numbers > 0, "%s", m->type);
+    ck_assert_msg(numbers > 0 || m->flows, "%s", m->type);
 }
 END_TEST
 

@@ -18,6 +18,9 @@ def exact(z):
     net.set({"up.weight": (np.outer(k, k) / 16)[None, None]})
     y = net.forward({"x": z.random().normal(size=(2, 1, 7, 5))})
     inside = np.s_[:, :, 1:-1, 1:-1]
+    plane = lambda i, j: (3 * i[:, None] - 2 * j + 0.25)[None, None]  # linear: between the pixels as at them
+    up = net.forward({"x": plane(np.arange(7.0), np.arange(5.0))})["up"]
+    z.same("a plane becomes a plane", up[inside], plane(np.arange(14) / 2 - 0.25, np.arange(10) / 2 - 0.25)[inside], 1e-13)
     z.same("(1,3,3,1) x (1,3,3,1)/16 doubles as bilinear does", y["up"][inside], y["smooth"][inside], 1e-14)
 
 
