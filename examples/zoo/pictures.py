@@ -22,7 +22,7 @@ COLOURS = ("#1f6feb", "#d1570b", "#2f8f4e", "#8a4fbf")
 TITLES = {"loss": "loss by step", "error": "test error", "filters": "filters of the first layer", "W": "weights of the hidden units",
           "images": "images", "reconstructed": "as they come back", "noisy": "with noise", "gradient": "what a unit sees",
           "samples": "samples", "data": "data", "write": "where it writes, by step", "read": "where it reads, by step",
-          "path": "states on the way, by step", "pattern": "the pattern that was stored", "start": "the start", "end": "the end",
+          "path": "states on the way", "pattern": "the pattern that was stored", "start": "the start", "end": "the end",
           "energy": "energy by step", "accuracy": "test accuracy", "legal": "share of legal strings", "x": "what goes in", "y": "what comes out",
           "overlaps": "overlap with the pattern"}
 
@@ -80,7 +80,7 @@ def curve(values, colour, top, inner):
 
 def as_images(a):
     """[n, 64] and [n, ..., 3, 3] and the like as a stack of squares, or None."""
-    if a.ndim >= 3 and a.shape[-1] == a.shape[-2] and a.shape[-1] <= 32:
+    if a.ndim >= 3 and a.shape[-1] <= 32 and a.shape[-2] <= 32:
         return a.reshape(-1, *a.shape[-2:])
     side = math.isqrt(a.shape[-1]) if a.ndim == 2 else 0
     return a.reshape(-1, side, side) if side >= 4 and side * side == a.shape[-1] else None
@@ -94,9 +94,9 @@ def grid(points):
 def panel(key, a, number, top):
     """(height, svg) of one array, or None for what is no picture."""
     inner = WIDTH - 2 * MARGIN
-    if a.ndim == 1 and len(a) == 64 and key in ("pattern", "start", "end"):
-        a = a[None]
-    stack = as_images(a) if key not in ("write", "read", "path") else None
+    if key in ("pattern", "start", "end", "path") and a.shape[-1] in (64, 500):
+        a = a.reshape(-1, *((8, 8) if a.shape[-1] == 64 else (20, 25)))
+    stack = as_images(a) if key not in ("write", "read", "x", "y") else None
     if key in ("samples", "data") and a.ndim == 2 and a.shape[1] == 2:
         return 240, image(grid(a), top, 240, 240)
     if stack is not None:
@@ -104,10 +104,10 @@ def panel(key, a, number, top):
         picture = tiles(stack[:40], across)
         width = min(inner, picture.shape[1] * 7)
         return width * picture.shape[0] / picture.shape[1], image(picture, top, width, width * picture.shape[0] / picture.shape[1])
-    if a.ndim == 2 and key in ("write", "read", "path", "x", "y") and 1 < a.shape[0] <= 2000:
+    if a.ndim == 2 and key in ("write", "read", "x", "y") and 1 < a.shape[0] <= 100:
         height = min(160, 10 * a.shape[1])
         return height, image(a.T, top, min(inner, 24 * a.shape[0]), height)
-    if a.ndim == 1 and len(a) > 2 and a.dtype.kind == "f":
+    if a.ndim == 1 and len(a) > 2 and a.dtype.kind == "f" and key in ("loss", "error", "accuracy", "energy", "legal", "overlaps"):
         return LINE, curve(a, COLOURS[number % len(COLOURS)], top, inner)
     return None
 

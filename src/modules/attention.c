@@ -422,11 +422,12 @@ static void add_weights(struct nb_infer *s)
 {
     const struct heads_args *a = s->args;
     double bound = 1 / sqrt((double)a->embed);
+    int64_t three = NB_IS_KNOWN(a->embed) ? 3 * a->embed : NB_ANY;
     struct nb_init zeros = {.kind = NB_INIT_ZEROS}, xavier = {.kind = NB_INIT_XAVIER_UNIFORM, .a = 1};
     struct nb_init fan = {.kind = NB_INIT_UNIFORM, .a = -bound, .b = bound};
-    s->w[s->nw++] = (struct nb_weight){"in_proj_weight", nb_shape_of(2, 3 * a->embed, a->embed), xavier, false};
+    s->w[s->nw++] = (struct nb_weight){"in_proj_weight", nb_shape_of(2, three, a->embed), xavier, false};
     if (a->bias)
-        s->w[s->nw++] = (struct nb_weight){"in_proj_bias", nb_shape_of(1, 3 * a->embed), zeros, false};
+        s->w[s->nw++] = (struct nb_weight){"in_proj_bias", nb_shape_of(1, three), zeros, false};
     s->w[s->nw++] = (struct nb_weight){"out_proj.weight", nb_shape_of(2, a->embed, a->embed), fan, false};
     if (a->bias)
         s->w[s->nw++] = (struct nb_weight){"out_proj.bias", nb_shape_of(1, a->embed), zeros, false};

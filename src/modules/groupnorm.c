@@ -33,7 +33,7 @@ static struct view view_of(const struct nb_call *c)
     for (int i = (int)a->axis + 1; i < s->rank; i++)
         v.run *= (size_t)s->dim[i];
     v.groups = a->num_groups > 0 ? (size_t)a->num_groups : v.channels;
-    v.width = v.channels / v.groups;
+    v.width = v.groups ? v.channels / v.groups : 0;
     v.n = v.width * v.run;
     v.own = c->train || !a->track;
     v.m = nb_moments_of(c->saved, v.batch * v.groups);

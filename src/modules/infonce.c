@@ -53,7 +53,7 @@ static int infer(struct nb_infer *s, struct nb_error *e)
     struct nb_shape products = nb_shape_of(2, s->in[0].dim[0], s->in[1].dim[0]);
     size_t q = nb_known(&s->in[0]), k = nb_known(&s->in[1]), p = nb_known(&products);
     nb_loss_out(s, &each);
-    if (p) {
+    if (nb_shape_known(&s->in[0]) && nb_shape_known(&s->in[1])) {
         s->saved = q + k + (size_t)s->in[0].dim[0] + (size_t)s->in[1].dim[0] + p;
         s->work = p + (q > k ? q : k);
     }
