@@ -450,18 +450,9 @@ static int forward(const struct nb_call *c, struct nb_error *e)
 
 /* ---- backward -------------------------------------------------------------------------------------------------- */
 
-static void add(enum nb_dtype d, size_t n, const void *from, void *to)
-{
-    size_t parts = d == NB_C128 ? 2 * n : n;
-    for (size_t i = 0; i < parts && d == NB_F32; i++)
-        ((float *)to)[i] += ((const float *)from)[i];
-    for (size_t i = 0; i < parts && d != NB_F32; i++)
-        ((double *)to)[i] += ((const double *)from)[i];
-}
-
 static void add_value(const struct walk *w, int v, const void *from, void *to)
 {
-    add(w->s.dtype, count(w->sc, v), from, to);
+    nb_add_numbers(w->s.dtype, count(w->sc, v), from, to);
 }
 
 static char *gcarry_at(const struct walk *w, int i)
@@ -482,7 +473,7 @@ static void add_output_gradient(struct walk *w, int o, int64_t t, char *to)
     const char *from = (const char *)g->data + (size_t)slice_of(w->sc, t) * s.inner;
     size_t parts = s.inner / w->size;
     for (size_t i = 0; i < s.outer; i++)
-        add(w->s.dtype, parts, from + i * s.steps * s.inner, to + i * s.inner);
+        nb_add_numbers(w->s.dtype, parts, from + i * s.steps * s.inner, to + i * s.inner);
 }
 
 /* The cotangents of step t: what comes from outside, and what the next step left in gcarry. */

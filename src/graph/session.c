@@ -530,7 +530,7 @@ int nb_session_hold(struct nb_session *s, struct nb_arena *a, struct nb_error *e
  * --------------------------------------------------------------------------------------------------------------------------
  */
 
-static void add(enum nb_dtype d, size_t n, const void *x, void *y)
+void nb_add_numbers(enum nb_dtype d, size_t n, const void *x, void *y)
 {
     size_t parts = d == NB_C128 ? 2 * n : n;
     for (size_t i = 0; i < parts && d == NB_F32; i++)
@@ -555,7 +555,7 @@ static void collect(struct nb_session *s, const struct nb_tensor *t, const int *
 {
     for (int i = 0; i < n; i++)
         if (flow[i] == NB_ADD)
-            add(s->dtype, count(s, v[i]), t[i].data, s->grad[v[i]]);
+            nb_add_numbers(s->dtype, count(s, v[i]), t[i].data, s->grad[v[i]]);
 }
 
 static void fill_zero(struct nb_session *s, const struct nb_back *b)
@@ -604,7 +604,7 @@ static int back_given(struct nb_session *s, const struct nb_back *b, struct nb_e
         if (b->in[i] == NB_WRITE)
             memcpy(s->grad[target], s->data[result], bytes(s, target));
         else if (b->in[i] == NB_ADD)
-            add(s->dtype, count(s, target), s->data[result], s->grad[target]);
+            nb_add_numbers(s->dtype, count(s, target), s->data[result], s->grad[target]);
     }
     return 0;
 }

@@ -42,6 +42,8 @@ int nb_session_forward(struct nb_session *s, struct nb_error *e);
 int nb_session_track(struct nb_session *s, const struct nb_tensors *copies, struct nb_arena *a, struct nb_error *e);
 /* The cotangent of each seed of the plan, in dtype. */
 int nb_session_backward(struct nb_session *s, void *const *cotangent, struct nb_error *e);
+/* y += x, of real or complex numbers. */
+void nb_add_numbers(enum nb_dtype d, size_t n, const void *x, void *y);
 /* Operations first..last-1 alone, on the numbers that are there. */
 int nb_session_part(struct nb_session *s, int first, int last, struct nb_error *e);
 /* The numbers of a value become the session's own, so that they may be changed. */
