@@ -11,12 +11,17 @@
 #define NABLA_TESTS_CALL_H
 #include "graph/arguments.h"
 #include "nabla/module.h"
-#include <complex.h>
+#include "nabla/rng.h"
+#include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { CALL_MAX = 8 };
+
+#define V(...) ((const double[]){__VA_ARGS__})
+#define LENGTH(a) (sizeof(a) / sizeof *(a))
 
 struct call {
     const struct nb_module *m;
@@ -102,6 +107,58 @@ static inline double call_at(const struct nb_tensor *t, size_t i)
 static inline void call_set(const struct nb_tensor *t, size_t i, double v)
 {
     nb_convert(t->dtype, (char *)t->data + i * nb_dtype_size(t->dtype), NB_F64, &v, 1);
+}
+
+/* At most tolerance * max(|want|, 1) away; or both are NaN. */
+static inline bool call_close(double got, double want, double tolerance)
+{
+    return isnan(want) ? isnan(got) : got == want || fabs(got - want) <= tolerance * fmax(fabs(want), 1);
+}
+
+static inline void call_near(const struct nb_tensor *t, size_t i, double want, double tolerance)
+{
+    double got = call_at(t, i);
+    ck_assert_msg(call_close(got, want, tolerance), "%s, entry %zu: %.17g, wanted is %.17g", nb_dtype_name(t->dtype), i,
+                  got, want);
+}
+
+static inline void call_all_near(const struct nb_tensor *t, const double *want, double tolerance)
+{
+    for (size_t i = 0; i < (size_t)nb_count(&t->shape); i++)
+        call_near(t, i, want[i], tolerance);
+}
+
+static inline void call_same(const struct nb_tensor *t, const double *want)
+{
+    call_all_near(t, want, 0);
+}
+
+/* A few roundings: of one number, of all entries of a tensor. */
+static inline void near(double got, double want)
+{
+    ck_assert_msg(call_close(got, want, 2e-15), "%.17g, wanted is %.17g", got, want);
+}
+
+#define NEAR(t, ...)                                                                                                   \
+    do {                                                                                                               \
+        ck_assert_int_eq(nb_count(&(t).shape), LENGTH(V(__VA_ARGS__)));                                                \
+        call_all_near(&(t), V(__VA_ARGS__), 2e-15);                                                                    \
+    } while (0)
+
+/* The error of a call, which ends. */
+static inline void call_fails(struct call *c, enum nb_code code, int port, const char *pointer)
+{
+    ck_assert_msg(c->error.code == code, "%s: %s", nb_code_name(c->error.code), c->error.detail);
+    ck_assert_int_eq(c->error.port, port);
+    ck_assert_str_eq(c->error.pointer, pointer);
+    call_end(c);
+}
+
+static inline void call_fill(double *x, size_t n, const char *name, double lo, double hi)
+{
+    struct nb_stream s = nb_stream_of((struct nb_seed){7, 0}, name);
+    for (size_t i = 0; i < n; i++)
+        x[i] = lo + (hi - lo) * nb_uniform(s, i);
 }
 
 /* Shapes, learned tensors (ones and zeros; call_set changes them before call_run), memory. */

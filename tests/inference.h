@@ -2,7 +2,6 @@
 #ifndef NABLA_TESTS_INFERENCE_H
 #define NABLA_TESTS_INFERENCE_H
 #include "call.h"
-#include <check.h>
 
 static const char *const symbols[] = {"B", "T"};
 

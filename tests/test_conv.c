@@ -2,8 +2,6 @@
  * what is refused where. */
 #include "call.h"
 #include "graphs.h"
-#include <check.h>
-#include <math.h>
 
 static void fill(double *x, size_t n, uint64_t stream)
 {

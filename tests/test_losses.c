@@ -1,29 +1,10 @@
 /* test_losses.c - the losses against closed forms, identities between them, and the places where plain formulas break.
  */
 #include "call.h"
-#include <check.h>
-#include <math.h>
 
-#define V(...) ((const double[]){__VA_ARGS__})
 #define N(...) ((const int64_t[]){__VA_ARGS__})
-#define LENGTH(a) (sizeof(a) / sizeof *(a))
 
 static const double inf = INFINITY;
-
-static void near(double got, double want)
-{
-    bool same = got == want || fabs(got - want) <= 4e-15 * fmax(fabs(want), 1);
-    ck_assert_msg(same, "%.17g, expected %.17g", got, want);
-}
-
-static void all_near(const struct nb_tensor *t, const double *want, size_t n)
-{
-    ck_assert_int_eq(nb_count(&t->shape), n);
-    for (size_t i = 0; i < n; i++)
-        near(call_at(t, i), want[i]);
-}
-
-#define NEAR(t, ...) all_near(&(t), V(__VA_ARGS__), LENGTH(V(__VA_ARGS__)))
 
 /* Forward and, if that works, backward of a loss with a real target. */
 static struct call real_in(enum nb_dtype dtype, const char *type, const char *args, const char *shape, const double *x,
@@ -54,21 +35,6 @@ static struct call whole(const char *type, const char *args, const char *shape, 
     if (!call_forward(&c))
         call_backward(&c, NULL);
     return c;
-}
-
-static void fails(struct call *c, enum nb_code code, int port, const char *pointer)
-{
-    ck_assert_msg(c->error.code == code, "%s: %s", nb_code_name(c->error.code), c->error.detail);
-    ck_assert_int_eq(c->error.port, port);
-    ck_assert_str_eq(c->error.pointer, pointer);
-    call_end(c);
-}
-
-static void fill(double *x, size_t n, const char *name, double lo, double hi)
-{
-    struct nb_stream s = nb_stream_of((struct nb_seed){7, 0}, name);
-    for (size_t i = 0; i < n; i++)
-        x[i] = lo + (hi - lo) * nb_uniform(s, i);
 }
 
 /* ---- squares and absolute values --------------------------------------------------------------------------------- */
@@ -213,7 +179,7 @@ START_TEST(classes_are_distributions)
     enum { B = 5, C = 17 };
     static const int64_t class[B] = {3, 0, 16, 8, 3};
     double x[B * C], hot[B * C] = {0}, smooth[B * C];
-    fill(x, B * C, "x", -3, 3);
+    call_fill(x, B * C, "x", -3, 3);
     for (size_t i = 0; i < B; i++)
         hot[i * C + (size_t) class[i]] = 1;
     for (size_t i = 0; i < B * C; i++)
@@ -256,9 +222,9 @@ START_TEST(weights_and_ignored_samples)
     NEAR(c.out[0], (2 * log(2) + 3 * log(4) + 3 * log(8 / 7.)) / 3);
     call_end(&c);
     c = whole("CrossEntropyLoss", NULL, "2x2", x, "2", N(-100, -100));
-    fails(&c, NB_E_bad_value, 2, "");
+    call_fails(&c, NB_E_bad_value, 2, "");
     c = whole("NLLLoss", "{\"ignore_index\": 1}", "2x2", x, "2", N(1, 1));
-    fails(&c, NB_E_bad_value, 2, "");
+    call_fails(&c, NB_E_bad_value, 2, "");
     c = whole("CrossEntropyLoss", "{\"reduction\": \"sum\"}", "2x2", x, "2", N(-100, -100));
     NEAR(c.out[0], 0);
     NEAR(c.gin[0], 0, 0, 0, 0);
@@ -272,7 +238,7 @@ START_TEST(classes_in_the_middle)
     enum { B = 3, C = 5, D = 70 };
     double x[B * C * D], flat[B * D * C];
     int64_t class[B * D];
-    fill(x, B * C * D, "x", -3, 3);
+    call_fill(x, B * C * D, "x", -3, 3);
     for (size_t i = 0; i < B * C * D; i++)
         flat[(i / (C * D) * D + i % D) * C + i / D % C] = x[i];
     for (size_t i = 0; i < B * D; i++)
@@ -291,7 +257,7 @@ END_TEST
 START_TEST(shift_of_logits)
 {
     double x[7 * 33], moved[7 * 33];
-    fill(x, LENGTH(x), "x", -3, 3);
+    call_fill(x, LENGTH(x), "x", -3, 3);
     for (size_t i = 0; i < LENGTH(x); i++) {
         x[i] = ldexp(nearbyint(ldexp(x[i], 20)), -20);
         moved[i] = x[i] + 512;
@@ -312,13 +278,13 @@ END_TEST
 START_TEST(bad_classes)
 {
     struct call c = whole("CrossEntropyLoss", NULL, "3x2", V(0, 0, 0, 0, 0, 0), "3", N(0, 1, 2));
-    fails(&c, NB_E_bad_index, 2, "/2");
+    call_fails(&c, NB_E_bad_index, 2, "/2");
     c = whole("CrossEntropyLoss", NULL, "1x2x2", V(0, 0, 0, 0), "1x2", N(0, -1));
-    fails(&c, NB_E_bad_index, 2, "/0/1");
+    call_fails(&c, NB_E_bad_index, 2, "/0/1");
     c = whole("NLLLoss", NULL, "2x2", V(0, 0, 0, 0), "2", N(7, 0));
-    fails(&c, NB_E_bad_index, 2, "/0");
+    call_fails(&c, NB_E_bad_index, 2, "/0");
     c = whole("CrossEntropy", NULL, "2x2", V(1, 1, 1, 1), "2", N(0, -100)); /* nothing is ignored here */
-    fails(&c, NB_E_bad_index, 2, "/1");
+    call_fails(&c, NB_E_bad_index, 2, "/1");
 }
 END_TEST
 
@@ -357,11 +323,11 @@ START_TEST(hinge)
     NEAR(c.gin[0], -3, -8, -2, 10);
     call_end(&c);
     c = real("HingeLoss", NULL, "2x2", x, V(1, -1, 0, 1));
-    fails(&c, NB_E_bad_value, 2, "/1/0");
+    call_fails(&c, NB_E_bad_value, 2, "/1/0");
     c = real("HingeLoss", NULL, "4", x, V(1, -1, -1, NAN));
-    fails(&c, NB_E_bad_value, 2, "/3");
+    call_fails(&c, NB_E_bad_value, 2, "/3");
     c = whole("HingeLoss", NULL, "4", x, "4", N(1, 2, 1, 1));
-    fails(&c, NB_E_bad_value, 2, "/1");
+    call_fails(&c, NB_E_bad_value, 2, "/1");
 }
 END_TEST
 
@@ -396,7 +362,7 @@ START_TEST(contrastive)
     NEAR(c.gin[0], 0, 0, 0, 0);
     call_end(&c);
     c = pairs(NULL, x1, x2, V(0, -1));
-    fails(&c, NB_E_bad_value, 3, "/1");
+    call_fails(&c, NB_E_bad_value, 3, "/1");
 }
 END_TEST
 
@@ -486,8 +452,8 @@ START_TEST(binary_logits_and_probabilities)
     enum { ROWS = 5, PLACES = 3 };
     const double weight[] = {0.5, 1, 2.5};
     double x[ROWS * PLACES], t[ROWS * PLACES], p[ROWS * PLACES];
-    fill(x, LENGTH(x), "x", -3, 3);
-    fill(t, LENGTH(t), "t", 0, 1);
+    call_fill(x, LENGTH(x), "x", -3, 3);
+    call_fill(t, LENGTH(t), "t", 0, 1);
     for (size_t i = 0; i < LENGTH(x); i++)
         p[i] = 1 / (1 + exp(-x[i]));
     struct call a = real("BCEWithLogitsLoss", "{\"reduction\": \"none\"}", "5x3", x, t);
@@ -533,7 +499,7 @@ START_TEST(reductions)
 {
     double x[12], t[12], d[4], entries = (double)losses[_i].entries;
     const char *type = losses[_i].type;
-    fill(x, 12, "x", 0.1, 0.9);
+    call_fill(x, 12, "x", 0.1, 0.9);
     for (size_t i = 0; i < 12; i++)
         t[i] = i % 2 ? 1 : strcmp(type, "HingeLoss") ? 0 : -1;
     double none = reduced(type, "none", x, t, &d[0]), sum = reduced(type, "sum", x, t, &d[1]);
@@ -554,18 +520,18 @@ START_TEST(shapes)
     call_input(&c, "3x2", (double[6]){0});
     ck_assert_int_eq(call_forward(&c), -1);
     ck_assert(strstr(c.error.detail, "[2, 3]") && strstr(c.error.detail, "[3, 2]"));
-    fails(&c, NB_E_shape_mismatch, 0, "");
+    call_fails(&c, NB_E_shape_mismatch, 0, "");
     c = whole("CrossEntropyLoss", NULL, "2x3", (double[6]){0}, "2x1", N(0, 0));
     ck_assert(strstr(c.error.detail, "[2, 3]") && strstr(c.error.detail, "[2, 1]") && strstr(c.error.detail, "[2]"));
-    fails(&c, NB_E_shape_mismatch, 0, "");
+    call_fails(&c, NB_E_shape_mismatch, 0, "");
     c = whole("CrossEntropyLoss", "{\"weight\": [1, 2]}", "2x3", (double[6]){0}, "2", N(0, 0));
-    fails(&c, NB_E_shape_mismatch, 0, "/weight");
+    call_fails(&c, NB_E_shape_mismatch, 0, "/weight");
     c = real("BCEWithLogitsLoss", "{\"pos_weight\": [1, 2]}", "2x3", (double[6]){0}, (double[6]){0});
-    fails(&c, NB_E_shape_mismatch, 0, "/pos_weight");
+    call_fails(&c, NB_E_shape_mismatch, 0, "/pos_weight");
     c = real("CrossEntropy", NULL, "3", (double[3]){0}, (double[3]){0});
-    fails(&c, NB_E_shape_mismatch, 0, "");
+    call_fails(&c, NB_E_shape_mismatch, 0, "");
     c = whole("CrossEntropyLoss", NULL, "", V(0), "", N(0));
-    fails(&c, NB_E_shape_mismatch, 0, "");
+    call_fails(&c, NB_E_shape_mismatch, 0, "");
 }
 END_TEST
 

@@ -1,32 +1,5 @@
 /* test_norms.c - BatchNorm, LayerNorm, Normalize, Dropout, WeightDecay: closed forms, identities, and the traps. */
 #include "call.h"
-#include <check.h>
-#include <math.h>
-
-#define V(...) ((const double[]){__VA_ARGS__})
-#define LENGTH(a) (sizeof(a) / sizeof *(a))
-
-static void near(double got, double want)
-{
-    bool same = got == want || fabs(got - want) <= 2e-15 * fmax(fabs(want), 1);
-    ck_assert_msg(same, "%.17g, expected %.17g", got, want);
-}
-
-static void all_near(const struct nb_tensor *t, const double *want, size_t n)
-{
-    ck_assert_int_eq(nb_count(&t->shape), n);
-    for (size_t i = 0; i < n; i++)
-        near(call_at(t, i), want[i]);
-}
-
-#define NEAR(t, ...) all_near(&(t), V(__VA_ARGS__), LENGTH(V(__VA_ARGS__)))
-
-static void fill(double *x, size_t n, const char *name, double lo, double hi)
-{
-    struct nb_stream s = nb_stream_of((struct nb_seed){7, 0}, name);
-    for (size_t i = 0; i < n; i++)
-        x[i] = lo + (hi - lo) * nb_uniform(s, i);
-}
 
 /* One input; forward and, if that works, backward. */
 static struct call one(enum nb_dtype dtype, const char *type, const char *args, bool train, const char *shape,
@@ -39,14 +12,6 @@ static struct call one(enum nb_dtype dtype, const char *type, const char *args, 
     if (!call_forward(&c))
         call_backward(&c, g);
     return c;
-}
-
-static void fails(struct call *c, enum nb_code code, int port, const char *pointer)
-{
-    ck_assert_msg(c->error.code == code, "%s: %s", nb_code_name(c->error.code), c->error.detail);
-    ck_assert_int_eq(c->error.port, port);
-    ck_assert_str_eq(c->error.pointer, pointer);
-    call_end(c);
 }
 
 /* ---- BatchNorm --------------------------------------------------------------------------------------------------- */
@@ -80,7 +45,7 @@ START_TEST(batch_directions)
 {
     enum { B = 5, C = 3, S = 14, ALL = B * C * S };
     double x[ALL], g[ALL], ones[ALL];
-    fill(x, ALL, "x", -1, 3), fill(g, ALL, "g", -1, 1);
+    call_fill(x, ALL, "x", -1, 3), call_fill(g, ALL, "g", -1, 1);
     for (size_t i = 0; i < ALL; i++)
         ones[i] = 1;
     struct call c = one(NB_F64, "BatchNorm2d", "{\"eps\": 0}", true, "5x3x2x7", x, g);
@@ -118,9 +83,9 @@ START_TEST(batch_of_one)
 {
     const double x[] = {1, 2, 3};
     struct call c = one(NB_F64, "BatchNorm1d", NULL, true, "1x3", x, NULL);
-    fails(&c, NB_E_bad_value, 1, "");
+    call_fails(&c, NB_E_bad_value, 1, "");
     c = one(NB_F64, "BatchNorm1d", "{\"track_running_stats\": false}", false, "1x3", x, NULL);
-    fails(&c, NB_E_bad_value, 1, "");
+    call_fails(&c, NB_E_bad_value, 1, "");
     c = one(NB_F64, "BatchNorm1d", "{\"eps\": 0}", false, "1x3", x, NULL); /* the running ones: mean 0, variance 1 */
     NEAR(c.out[0], 1, 2, 3);
     call_end(&c);
@@ -137,7 +102,7 @@ START_TEST(batch_far_from_zero)
 {
     enum { COUNT = 1024 };
     double x[COUNT], g[COUNT];
-    fill(x, COUNT, "x", 1e4 - 2, 1e4 + 2), fill(g, COUNT, "g", -1, 1);
+    call_fill(x, COUNT, "x", 1e4 - 2, 1e4 + 2), call_fill(g, COUNT, "g", -1, 1);
     for (size_t i = 0; i < COUNT; i++)
         x[i] = (float)x[i], g[i] = (float)g[i];
     const char *shapes[][2] = {{"BatchNorm1d", "1024x1"}, {"BatchNorm1d", "8x2x64"}, {"LayerNorm", "2x512"}};
@@ -159,7 +124,7 @@ START_TEST(batch_layouts)
 {
     enum { B = 5, C = 3, S = 12, ALL = B * C * S };
     double x[ALL], g[ALL], xt[ALL], gt[ALL];
-    fill(x, ALL, "x", -1, 3), fill(g, ALL, "g", -1, 1);
+    call_fill(x, ALL, "x", -1, 3), call_fill(g, ALL, "g", -1, 1);
     for (size_t i = 0; i < ALL; i++) {
         size_t to = (i / (C * S) * S + i % S) * C + i / S % C;
         xt[to] = x[i], gt[to] = g[i];
@@ -231,15 +196,15 @@ START_TEST(batch_shapes)
     static const double x[24];
     struct call c = one(NB_F64, "BatchNorm1d", "{\"num_features\": 4}", true, "8x3", x, NULL);
     ck_assert(strstr(c.error.detail, "4") && strstr(c.error.detail, "[8, 3]"));
-    fails(&c, NB_E_shape_mismatch, 0, "/num_features");
+    call_fails(&c, NB_E_shape_mismatch, 0, "/num_features");
     c = one(NB_F64, "BatchNorm2d", NULL, true, "8x3", x, NULL);
     ck_assert(strstr(c.error.detail, "[8, 3]") && strstr(c.error.detail, "[B, C, H, W]"));
-    fails(&c, NB_E_shape_mismatch, 0, "");
+    call_fails(&c, NB_E_shape_mismatch, 0, "");
     call_begin(&c, NB_F64, "BatchNorm1d", NULL);
     call_input(&c, "8x3", x);
     c.in[0].shape.dim[1] = NB_ANY;
     ck_assert_int_eq(call_infer(&c), -1);
-    fails(&c, NB_E_missing_argument, 0, "");
+    call_fails(&c, NB_E_missing_argument, 0, "");
 }
 END_TEST
 
@@ -266,7 +231,7 @@ END_TEST
 START_TEST(layer_is_batch_transposed)
 {
     double x[35], g[35], xt[35], gt[35];
-    fill(x, 35, "x", -1, 3), fill(g, 35, "g", -1, 1);
+    call_fill(x, 35, "x", -1, 3), call_fill(g, 35, "g", -1, 1);
     for (size_t i = 0; i < 35; i++)
         xt[i % 7 * 5 + i / 7] = x[i], gt[i % 7 * 5 + i / 7] = g[i];
     struct call a =
@@ -280,7 +245,7 @@ START_TEST(layer_is_batch_transposed)
     call_end(&a), call_end(&b);
     a = one(NB_F64, "LayerNorm", "{\"normalized_shape\": [5, 7]}", false, "5x6", x, g);
     ck_assert(strstr(a.error.detail, "[5, 7]") && strstr(a.error.detail, "[5, 6]"));
-    fails(&a, NB_E_shape_mismatch, 0, "/normalized_shape");
+    call_fails(&a, NB_E_shape_mismatch, 0, "/normalized_shape");
 }
 END_TEST
 
@@ -314,7 +279,7 @@ START_TEST(normalize_small)
     ck_assert(isnan(call_at(&c.out[0], 0)) && isnan(call_at(&c.out[0], 1)));
     call_end(&c);
     c = one(NB_F64, "Normalize", "{\"dim\": 2}", false, "1x2", V(1, 1), V(1, 1));
-    fails(&c, NB_E_bad_argument, 0, "/dim");
+    call_fails(&c, NB_E_bad_argument, 0, "/dim");
 }
 END_TEST
 
@@ -354,7 +319,7 @@ START_TEST(dropout)
     call_input(&c, "1", V(1));
     ck_assert_int_eq(call_forward(&c), -1);
     ck_assert(strstr(c.error.detail, "[2]") && strstr(c.error.detail, "[1]"));
-    fails(&c, NB_E_shape_mismatch, 0, "");
+    call_fails(&c, NB_E_shape_mismatch, 0, "");
 }
 END_TEST
 

@@ -3,8 +3,6 @@
 #include "inference.h"
 #include "check/check.h"
 #include "graphs.h"
-#include "nabla/rng.h"
-#include <math.h>
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
@@ -159,19 +157,6 @@ END_TEST
 
 /* ---- closed forms ------------------------------------------------------------------------------------------------ */
 
-#define V(...)                                                                                                         \
-    (const double[])                                                                                                   \
-    {                                                                                                                  \
-        __VA_ARGS__                                                                                                    \
-    }
-
-static void same(const char *what, const struct nb_tensor *t, const double *want)
-{
-    for (size_t i = 0; i < (size_t)nb_count(&t->shape); i++)
-        ck_assert_msg(call_at(t, i) == want[i], "%s, entry %zu: %.17g, wanted is %.17g", what, i, call_at(t, i),
-                      want[i]);
-}
-
 /* g and dx may be left out. All three builds. */
 static const struct {
     const char *type, *args, *shape;
@@ -235,10 +220,10 @@ START_TEST(is_exact)
         call_begin(&c, (enum nb_dtype)b, exact[_i].type, exact[_i].args);
         call_input(&c, exact[_i].shape, exact[_i].x);
         ck_assert_msg(!call_forward(&c), "%s: %s", exact[_i].type, c.error.detail);
-        same(exact[_i].type, &c.out[0], exact[_i].y);
+        call_same(&c.out[0], exact[_i].y);
         if (exact[_i].g) {
             call_backward(&c, exact[_i].g);
-            same(exact[_i].type, &c.gin[0], exact[_i].dx);
+            call_same(&c.gin[0], exact[_i].dx);
         }
         call_end(&c);
     }
@@ -313,7 +298,7 @@ START_TEST(unpooling_undoes_pooling)
             call_input(&c, undone[_i].small, j);
             ck_assert_msg(!call_forward(&c), "%s", c.error.detail);
             if (round == 0)
-                same(type, &c.out[0], dx);
+                call_same(&c.out[0], dx);
             read_all(&c.out[0], back);
             call_backward(&c, x);
             for (size_t i = 0; i < n && undone[_i].apart && round == 0; i++)
@@ -342,9 +327,9 @@ START_TEST(stacks)
     call_input(&c, "2x2", V(5, 6, 7, 8));
     ck_assert(!call_forward(&c));
     call_backward(&c, V(1, 2, 3, 4, 5, 6, 7, 8));
-    same("Stack", &c.out[0], V(1, 2, 5, 6, 3, 4, 7, 8));
-    same("first", &c.gin[0], V(1, 2, 5, 6));
-    same("second", &c.gin[1], V(3, 4, 7, 8));
+    call_same(&c.out[0], V(1, 2, 5, 6, 3, 4, 7, 8));
+    call_same(&c.gin[0], V(1, 2, 5, 6));
+    call_same(&c.gin[1], V(3, 4, 7, 8));
     call_end(&c);
 }
 END_TEST

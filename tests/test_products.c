@@ -1,8 +1,6 @@
 /* test_products.c - products, places, attention and normalisations of samples: shapes with symbols, what is refused and
  * where, closed forms, and the traps. */
 #include "inference.h"
-#include "nabla/rng.h"
-#include <math.h>
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
@@ -106,19 +104,6 @@ END_TEST
 /* ---- closed forms and traps ---------------------------------------------------------------------------------------
  */
 
-#define V(...)                                                                                                         \
-    (const double[])                                                                                                   \
-    {                                                                                                                  \
-        __VA_ARGS__                                                                                                    \
-    }
-
-static void near(const struct nb_tensor *t, size_t i, double want, double tolerance)
-{
-    double got = call_at(t, i);
-    ck_assert_msg(got == want || fabs(got - want) <= tolerance * fmax(fabs(want), 1), "entry %zu: %.17g, wanted %.17g",
-                  i, got, want);
-}
-
 /* A zero vector: the value is 0, the gradient g b/eps, in the other operand 0. */
 START_TEST(cosine_of_a_zero_vector)
 {
@@ -128,10 +113,10 @@ START_TEST(cosine_of_a_zero_vector)
     call_input(&c, "1x2", V(3, -4));
     ck_assert(!call_forward(&c));
     call_backward(&c, V(0.5));
-    near(&c.out[0], 0, 0, 0);
-    near(&c.gin[0], 0, 1.5e8, 1e-6);
-    near(&c.gin[0], 1, -2e8, 1e-6);
-    near(&c.gin[1], 0, 0, 0);
+    call_near(&c.out[0], 0, 0, 0);
+    call_near(&c.gin[0], 0, 1.5e8, 1e-6);
+    call_near(&c.gin[0], 1, -2e8, 1e-6);
+    call_near(&c.gin[1], 0, 0, 0);
     call_end(&c);
 }
 END_TEST
@@ -147,7 +132,7 @@ START_TEST(cosine_of_extremes)
     for (int k = 0; k < 2; k++)
         call_set(&c.in[0], (size_t)k, (k ? 4 : 3) * large);
     ck_assert(!call_forward(&c));
-    near(&c.out[0], 0, 0.96, 1e-6);
+    call_near(&c.out[0], 0, 0.96, 1e-6);
     call_end(&c);
 }
 END_TEST
@@ -163,12 +148,12 @@ START_TEST(attention_to_nothing)
     call_input(&c, "2x2", V(-INFINITY, -INFINITY, 0, -INFINITY));
     ck_assert(!call_forward(&c));
     call_backward(&c, V(1, 2));
-    near(&c.out[0], 0, 0, 0);
-    near(&c.out[0], 1, 5, 0);
+    call_near(&c.out[0], 0, 0, 0);
+    call_near(&c.out[0], 1, 5, 0);
     for (size_t i = 0; i < 2; i++) {
-        near(&c.gin[0], i, 0, 0);
-        near(&c.gin[1], i, 0, 0);
-        near(&c.gin[2], i, i ? 0 : 2, 0);
+        call_near(&c.gin[0], i, 0, 0);
+        call_near(&c.gin[1], i, 0, 0);
+        call_near(&c.gin[2], i, i ? 0 : 2, 0);
     }
     call_end(&c);
 }
@@ -182,7 +167,7 @@ START_TEST(group_far_from_zero)
     call_input(&c, "1x2x2", V(10001, 10002, 10003, 10004));
     ck_assert(!call_forward(&c));
     for (size_t i = 0; i < 4; i++)
-        near(&c.out[0], i, ((double)i - 1.5) / sqrt(1.25), _i == NB_F32 ? 1e-6 : 1e-11);
+        call_near(&c.out[0], i, ((double)i - 1.5) / sqrt(1.25), _i == NB_F32 ? 1e-6 : 1e-11);
     call_end(&c);
 }
 END_TEST
@@ -208,8 +193,8 @@ START_TEST(normalisations_agree)
         ck_assert(!call_forward(&c));
         call_backward(&c, g);
         for (size_t i = 0; i < 12; i++) {
-            near(&c.out[0], i, k ? y[i] : call_at(&c.out[0], i), 1e-14);
-            near(&c.gin[0], i, k ? dx[i] : call_at(&c.gin[0], i), 1e-14);
+            call_near(&c.out[0], i, k ? y[i] : call_at(&c.out[0], i), 1e-14);
+            call_near(&c.gin[0], i, k ? dx[i] : call_at(&c.gin[0], i), 1e-14);
             y[i] = call_at(&c.out[0], i);
             dx[i] = call_at(&c.gin[0], i);
         }
@@ -237,9 +222,9 @@ START_TEST(instance_statistics)
                                  .saved = c.saved_data,
                                  .work = c.work_data};
     c.m->track(&call);
-    near(&c.w[0], 0, 0.25 * 3, 1e-15);
-    near(&c.w[1], 0, 0.75 + 0.25 * 5, 1e-15);
-    near(&c.w[2], 0, 0, 0);
+    call_near(&c.w[0], 0, 0.25 * 3, 1e-15);
+    call_near(&c.w[1], 0, 0.75 + 0.25 * 5, 1e-15);
+    call_near(&c.w[2], 0, 0, 0);
     call_end(&c);
 }
 END_TEST
@@ -260,7 +245,7 @@ START_TEST(einsum_is_matmul)
         call_input(&c, "2x6x7", b);
         ck_assert(!call_forward(&c));
         for (size_t i = 0; i < 70; i++) {
-            near(&c.out[0], i, k ? y[i] : call_at(&c.out[0], i), 0);
+            call_near(&c.out[0], i, k ? y[i] : call_at(&c.out[0], i), 0);
             y[i] = call_at(&c.out[0], i);
         }
         call_end(&c);
@@ -360,7 +345,7 @@ START_TEST(sort_with_nan)
     ck_assert(!call_forward(&c));
     const double places[] = {4, 1, 2, 0, 3};
     for (size_t i = 0; i < 5; i++)
-        near(&c.out[1], i, places[i], 0);
+        call_near(&c.out[1], i, places[i], 0);
     call_end(&c);
 }
 END_TEST

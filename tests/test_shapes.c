@@ -1,7 +1,6 @@
 /* test_shapes.c - shapes of products and of the modules that move entries: what infer says with sizes known and
  * unknown, what it refuses, and where the entries go. */
 #include "inference.h"
-#include <math.h>
 
 static const struct inference shapes[] = {
     /* Linear */
@@ -160,12 +159,6 @@ END_TEST
 /* ---- where the entries go ------------------------------------------------------------------------------------------
  */
 
-#define V(...)                                                                                                         \
-    (const double[])                                                                                                   \
-    {                                                                                                                  \
-        __VA_ARGS__                                                                                                    \
-    }
-
 static const struct {
     const char *type, *args, *shape;
     const double *x, *y, *g, *dx;
@@ -188,12 +181,6 @@ static const struct {
      V(6, 5, 4, 3, 2, 1)},
 };
 
-static void same(const char *what, const struct nb_tensor *t, const double *want)
-{
-    for (size_t i = 0; i < (size_t)nb_count(&t->shape); i++)
-        ck_assert_msg(call_at(t, i) == want[i], "%s, entry %zu: %g, wanted is %g", what, i, call_at(t, i), want[i]);
-}
-
 START_TEST(moves_entries)
 {
     for (int b = NB_F32; b <= NB_C128; b++) {
@@ -202,8 +189,8 @@ START_TEST(moves_entries)
         call_input(&c, moves[_i].shape, moves[_i].x);
         ck_assert(!call_forward(&c));
         call_backward(&c, moves[_i].g);
-        same(moves[_i].type, &c.out[0], moves[_i].y);
-        same(moves[_i].type, &c.gin[0], moves[_i].dx);
+        call_same(&c.out[0], moves[_i].y);
+        call_same(&c.gin[0], moves[_i].dx);
         call_end(&c);
     }
 }
@@ -237,8 +224,8 @@ START_TEST(permutes_in_every_order)
         call_input(&c, "3x17x2x35", x);
         ck_assert(!call_forward(&c));
         call_backward(&c, want);
-        same(args, &c.out[0], want);
-        same(args, &c.gin[0], x);
+        call_same(&c.out[0], want);
+        call_same(&c.gin[0], x);
         call_end(&c);
     }
 }
@@ -251,9 +238,9 @@ START_TEST(splits_and_joins)
     call_input(&c, "2x3x2", V(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
     ck_assert(!call_forward(&c));
     call_backward(&c, V(1, 2, 3, 4)); /* the second port's is 0 */
-    same("a", &c.out[0], V(1, 2, 7, 8));
-    same("b", &c.out[1], V(3, 4, 5, 6, 9, 10, 11, 12));
-    same("Split backward", &c.gin[0], V(1, 2, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0));
+    call_same(&c.out[0], V(1, 2, 7, 8));
+    call_same(&c.out[1], V(3, 4, 5, 6, 9, 10, 11, 12));
+    call_same(&c.gin[0], V(1, 2, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0));
     call_end(&c);
     call_begin(&c, NB_F64, "Concat", "{\"dim\": 1}");
     call_input(&c, "2x1x2", V(1, 2, 7, 8));
@@ -261,9 +248,9 @@ START_TEST(splits_and_joins)
     call_input(&c, "2x2x2", V(3, 4, 5, 6, 9, 10, 11, 12));
     ck_assert(!call_forward(&c));
     call_backward(&c, V(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
-    same("Concat", &c.out[0], V(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
-    same("first", &c.gin[0], V(1, 2, 7, 8));
-    same("last", &c.gin[2], V(3, 4, 5, 6, 9, 10, 11, 12));
+    call_same(&c.out[0], V(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
+    call_same(&c.gin[0], V(1, 2, 7, 8));
+    call_same(&c.gin[2], V(3, 4, 5, 6, 9, 10, 11, 12));
     call_end(&c);
 }
 END_TEST
@@ -274,12 +261,12 @@ START_TEST(one_hot)
     call_begin(&c, NB_F32, "OneHot", "{\"num_classes\": 3}");
     call_classes(&c, "2x2", (int64_t[]){0, 2, 1, 2});
     ck_assert(!call_forward(&c));
-    same("OneHot", &c.out[0], V(1, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1));
+    call_same(&c.out[0], V(1, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1));
     call_end(&c);
     call_begin(&c, NB_F64, "OneHot", "{\"num_classes\": 3}");
     call_input(&c, "2", V(2, 0));
     ck_assert(!call_forward(&c));
-    same("OneHot of reals", &c.out[0], V(0, 0, 1, 1, 0, 0));
+    call_same(&c.out[0], V(0, 0, 1, 1, 0, 0));
     call_end(&c);
 }
 END_TEST
@@ -347,33 +334,33 @@ START_TEST(matmul_vectors)
     call_input(&c, "2x3", V(1, 2, 3, 4, 5, 6));
     ck_assert(!call_forward(&c));
     call_backward(&c, V(1, 0, -1));
-    same("row times matrix", &c.out[0], V(9, 12, 15));
-    same("da", &c.gin[0], V(-2, -2));
-    same("db", &c.gin[1], V(1, 0, -1, 2, 0, -2));
+    call_same(&c.out[0], V(9, 12, 15));
+    call_same(&c.gin[0], V(-2, -2));
+    call_same(&c.gin[1], V(1, 0, -1, 2, 0, -2));
     call_end(&c);
     call_begin(&c, NB_F64, "MatMul", NULL);
     call_input(&c, "2x0", V(0));
     call_input(&c, "0x2", V(0));
     ck_assert(!call_forward(&c));
-    same("sums over nothing", &c.out[0], V(0, 0, 0, 0));
+    call_same(&c.out[0], V(0, 0, 0, 0));
     call_end(&c);
     call_begin(&c, NB_F64, "Outer", NULL);
     call_input(&c, "2", V(1, 2));
     call_input(&c, "3", V(3, 4, 5));
     ck_assert(!call_forward(&c));
     call_backward(&c, V(1, 0, 0, 0, 0, 1));
-    same("Outer", &c.out[0], V(3, 4, 5, 6, 8, 10));
-    same("da", &c.gin[0], V(3, 5));
-    same("db", &c.gin[1], V(1, 0, 2));
+    call_same(&c.out[0], V(3, 4, 5, 6, 8, 10));
+    call_same(&c.gin[0], V(3, 5));
+    call_same(&c.gin[1], V(1, 0, 2));
     call_end(&c);
     call_begin(&c, NB_F64, "Dot", NULL);
     call_input(&c, "2x2", V(1, 2, 3, 4));
     call_input(&c, "2", V(5, 6));
     ck_assert(!call_forward(&c));
     call_backward(&c, V(1, -1));
-    same("Dot", &c.out[0], V(17, 39));
-    same("da", &c.gin[0], V(5, 6, -5, -6));
-    same("db", &c.gin[1], V(-2, -2));
+    call_same(&c.out[0], V(17, 39));
+    call_same(&c.gin[0], V(5, 6, -5, -6));
+    call_same(&c.gin[1], V(-2, -2));
     call_end(&c);
 }
 END_TEST
@@ -396,10 +383,10 @@ START_TEST(linear_closed_form)
             call_set(&c.w[1], i, bias[i]);
         ck_assert(!call_run(&c));
         call_backward(&c, V(1, 0, -1, 0, 2, 0));
-        same("y", &c.out[0], V(15, 31, 47, 9, 17, 25));
-        same("dx", &c.gin[0], V(-4, -4, 6, 8));
-        same("dW", &c.gw[0], V(1, 2, -2, 0, -1, -2));
-        same("db", &c.gw[1], V(1, 2, -1));
+        call_same(&c.out[0], V(15, 31, 47, 9, 17, 25));
+        call_same(&c.gin[0], V(-4, -4, 6, 8));
+        call_same(&c.gw[0], V(1, 2, -2, 0, -1, -2));
+        call_same(&c.gw[1], V(1, 2, -1));
         call_end(&c);
     }
 }
