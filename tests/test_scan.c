@@ -167,6 +167,50 @@ START_TEST(test_no_steps)
 }
 END_TEST
 
+/* ---- with respect to what lies inside ---------------------------------------------------------------------------- */
+
+/* s_t = a s_(t-1) + x_t and L = c s_T: dL/ds_t = c a^(T-t); a cotangent of its own adds to that of its step and, less
+ * by a each time, of all before. Nothing else is asked about. */
+#define LOOKED                                                                                                         \
+    "{'inputs': {'xs': ['B', 'T', 1]}, 'dtype': 'float64', 'modules': {'Leak': {'args': {'a': 0.5},"                   \
+    "'inputs': {'x': ['B', 'D'], 's': ['B', 'D']}, 'nodes': {'s1': {'expr': 'a*s + x'}, 'off': {'expr': '3*x'}},"      \
+    "'outputs': {'s': 's1'}}}, 'nodes': {'acc': {'scan': 'Leak', 'over': {'x': 'xs'}, 'carry': {'s': 'zeros'}%s}},"    \
+    "'outputs': ['acc.last.s']}"
+
+static const char *const looked[] = {"", ", 'recompute': true", ", 'truncate': 10"};
+
+START_TEST(test_inside)
+{
+    char text[2000];
+    struct nb_tensors in = {0};
+    snprintf(text, sizeof text, LOOKED, looked[_i]);
+    add(&in, "xs", nb_shape_of(3, (int64_t)1, (int64_t)5, (int64_t)1), some);
+    struct nb_result r = run(text, in, "{'acc.last.s': [[3]], 'acc/s1': [[[0], [0], [7], [0], [0]]]}", "acc/s1");
+    const double want[] = {3 / 16. + 7 / 4., 3 / 8. + 7 / 2., 3 / 4. + 7, 3 / 2., 3};
+    const struct nb_tensor *g = nb_tensors_find(&r.gradients, "acc/s1");
+    ck_assert(g && g->shape.rank == 3 && g->shape.dim[1] == 5);
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_double_eq(at(&r.gradients, "acc/s1", i), want[i]);
+    r = run(text, in, "{'acc.last.s': [[3]]}", "acc/off"); /* nothing comes of it */
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_double_eq(at(&r.gradients, "acc/off", i), 0);
+}
+END_TEST
+
+/* The port of a scan is a value outside: what the steps do with what it shows does not count. */
+START_TEST(test_outside)
+{
+    char text[2000];
+    struct nb_tensors in = {0};
+    const double want[] = {1, 5, 7};
+    snprintf(text, sizeof text, LOOKED, "");
+    add(&in, "xs", nb_shape_of(3, (int64_t)1, (int64_t)3, (int64_t)1), some);
+    struct nb_result r = run(text, in, "{'acc.last.s': [[3]], 'acc.all.s': [[[1], [5], [7]]]}", "acc.all.s");
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_double_eq(at(&r.gradients, "acc.all.s", i), want[i]);
+}
+END_TEST
+
 /* ---- noise ------------------------------------------------------------------------------------------------------- */
 
 #define WALK                                                                                                           \
@@ -412,20 +456,62 @@ END_TEST
     "'Square': {'inputs': {'x': ['...']}, 'expr': 'sin(x)', 'backward': {'x': '%s'}},"                                 \
     "'Cell': {'inputs': {'x': ['B', 'D'], 'h': ['B', 'D']}, 'nodes': {'s': {'expr': 'x + 0.5*h'},"                     \
     "'y': {'op': 'Square', 'in': 's'}}, 'outputs': {'h': 'y'}}},"                                                      \
-    "'nodes': {'rnn': {'scan': 'Cell', 'over': {'x': 'xs'}, 'carry': {'h': 'zeros'}},"                                 \
+    "'nodes': {'rnn': {'scan': 'Cell', 'over': {'x': 'xs'}, 'carry': {'h': 'zeros'}%s},"                               \
     "'loss': {'expr': 'sum(square(rnn.all.h))'}}, 'outputs': ['loss']}"
+
+static const char *const ways[] = {"", ", 'recompute': true", ", 'reverse': true, 'truncate': 2"};
 
 START_TEST(test_given)
 {
     char text[2000];
-    snprintf(text, sizeof text, GIVEN, "g*cos(x)");
+    snprintf(text, sizeof text, GIVEN, "g*cos(x)", ways[_i]);
     struct nb_verdicts right = check(text, (struct nb_check){0});
     ck_assert(right.self_ok);
     ck_assert_int_eq(right.verdict, NB_RIGHT);
-    snprintf(text, sizeof text, GIVEN, "g*cos(x) + 0.01*x");
+    ck_assert_ptr_null(right.v[0].place);
+    snprintf(text, sizeof text, GIVEN, "g*cos(x) + 0.01*x", ways[_i]);
     struct nb_verdicts wrong = check(text, (struct nb_check){0});
     ck_assert(wrong.self_ok);
     ck_assert_int_eq(wrong.verdict, NB_WRONG);
+    ck_assert_ptr_nonnull(wrong.v[0].place);
+    ck_assert_str_eq(wrong.v[0].place, "/graph/modules/Square/backward/x");
+}
+END_TEST
+
+/* Two scans deep, two modules with a derivative of the user's, the second formula of one of them wrong, and with a stop
+ * in the other, through which nothing flows. */
+#define DEEPLY                                                                                                         \
+    "{'inputs': {'xs': ['B', 'S', 'T', 2]}, 'dtype': 'float64', 'modules': {"                                          \
+    "'Gate': {'inputs': {'x': ['...'], 'h': ['...']}, 'expr': 'x*sin(h)',"                                             \
+    "'backward': {'x': 'g*sin(h)', 'h': '%s'}},"                                                                       \
+    "'Still': {'inputs': {'x': ['...']}, 'expr': 'x*stop(x)', 'backward': {'x': '%s'}},"                               \
+    "'Cell': {'inputs': {'x': ['B', 'D'], 'h': ['B', 'D']}, 'nodes': {'y': {'op': 'Gate', 'in': ['x', 'h']},"          \
+    "'z': {'op': 'Still', 'in': 'y'}}, 'outputs': {'h': 'z'}},"                                                        \
+    "'Row': {'inputs': {'xs': ['B', 'T', 'D'], 'h': ['B', 'D']}, 'nodes': {'in': {'scan': 'Cell', 'over': {'x': "      \
+    "'xs'},"                                                                                                           \
+    "'carry': {'h': 'h'}}, 'o': {'expr': '1 + in.last.h'}}, 'outputs': {'h': 'o'}},"                                   \
+    "'One': {'nodes': {'p': {'op': 'Parameter', 'shape': [2], 'init': 'ones'}}, 'inputs': {}, 'outputs': ['p']}},"     \
+    "'nodes': {'h0': {'op': 'One', 'in': {}}, 'rnn': {'scan': 'Row', 'over': {'xs': 'xs'}, 'carry': {'h': 'h0'}},"     \
+    "'loss': {'expr': 'sum(square(rnn.all.h))'}}, 'outputs': ['loss']}"
+
+static const struct {
+    const char *gate, *still, *place;
+} faults[] = {
+    {"g*x*cos(h)", "g*stop(x)", NULL},
+    {"g*x*sin(h)", "g*stop(x)", "/graph/modules/Gate/backward/h"},
+    {"g*x*cos(h)", "2*g*x", "/graph/modules/Still/backward/x"},
+};
+
+START_TEST(test_given_deep)
+{
+    char text[3000];
+    snprintf(text, sizeof text, DEEPLY, faults[_i].gate, faults[_i].still);
+    struct nb_verdicts v = check(text, (struct nb_check){0});
+    ck_assert(v.self_ok);
+    ck_assert_int_eq(v.verdict, faults[_i].place ? NB_WRONG : NB_RIGHT);
+    for (size_t i = 0; i < v.n && faults[_i].place; i++)
+        if (v.v[i].verdict == NB_WRONG)
+            ck_assert_str_eq(v.v[i].place ? v.v[i].place : "none", faults[_i].place);
 }
 END_TEST
 
@@ -439,6 +525,8 @@ int main(void)
     tcase_add_loop_test(t, test_orthogonal, 0, 3);
     tcase_add_loop_test(t, test_cells, 0, sizeof layers / sizeof *layers);
     tcase_add_test(t, test_no_steps);
+    tcase_add_loop_test(t, test_inside, 0, sizeof looked / sizeof *looked);
+    tcase_add_test(t, test_outside);
     tcase_add_test(t, test_noise);
     tcase_add_test(t, test_memory);
     tcase_add_loop_test(t, test_refused, 0, sizeof refused / sizeof *refused);
@@ -446,7 +534,8 @@ int main(void)
     tcase_add_loop_test(t, test_limits, 0, 2);
     tcase_add_loop_test(t, test_right, 0, sizeof steps / sizeof *steps);
     tcase_add_loop_test(t, test_wrong, 0, sizeof steps / sizeof *steps);
-    tcase_add_test(t, test_given);
+    tcase_add_loop_test(t, test_given, 0, sizeof ways / sizeof *ways);
+    tcase_add_loop_test(t, test_given_deep, 0, sizeof faults / sizeof *faults);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

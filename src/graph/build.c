@@ -50,7 +50,7 @@ int nb_add_probe(struct nb_builder *b, const char *name, int value, struct nb_er
     struct nb_net *net = b->net;
     if (nb_grow(b->arena, &net->probes.v, net->probes.n, &net->probes.cap, sizeof *net->probes.v, e))
         return -1;
-    net->probes.v[net->probes.n] = (struct nb_probe){name, value, false};
+    net->probes.v[net->probes.n] = (struct nb_probe){name, value};
     if (json_object_set_new(b->probe_index, name, json_integer((json_int_t)net->probes.n)))
         return nb_fail_memory(e);
     net->probes.n++;

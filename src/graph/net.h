@@ -76,7 +76,6 @@ struct nb_given {
 struct nb_probe {
     const char *name; /* "enc/h", "enc/g4.i" */
     int value;
-    bool inside; /* of a scan: what it gave at every step; nothing can be asked with respect to it */
 };
 
 struct nb_output {

@@ -22,6 +22,14 @@ static const struct nb_value *value(const struct planner *pl, int v)
     return &pl->net->values.v[v];
 }
 
+bool nb_is_asked(const struct nb_wants *w, int v)
+{
+    for (int i = 0; i < w->nwrt; i++)
+        if (w->wrt[i] == v)
+            return true;
+    return false;
+}
+
 int nb_outermost_given(const struct nb_net *net, const struct nb_op *op)
 {
     int g = op->given;
@@ -146,11 +154,34 @@ static void reach_given(struct planner *pl, const struct nb_given *g)
         pl->reach[g->out[i]] = true;
 }
 
+/* What lies inside of a scan and is asked about: its gradient comes from the steps. */
+static bool asked_inside(const struct planner *pl, int v)
+{
+    return nb_is_asked(&pl->p->wants, v) && nb_scan_inside(pl->net, v);
+}
+
+static bool any_asked_inside(const struct planner *pl, const struct nb_op *op)
+{
+    for (int i = 0; op->scan && i < op->nout; i++)
+        if (asked_inside(pl, op->out[i]))
+            return true;
+    return false;
+}
+
+/* Whatever leaves a scan may depend on what lies inside. */
+static void reach_asked(struct planner *pl, int v)
+{
+    const struct nb_op *op = nb_scan_inside(pl->net, v) ? &pl->net->ops.v[value(pl, v)->of] : NULL;
+    pl->reach[v] = true;
+    for (int i = 0; op && i < op->nout; i++)
+        pl->reach[op->out[i]] = true;
+}
+
 static void mark_reach(struct planner *pl)
 {
     const struct nb_wants *w = &pl->p->wants;
     for (int i = 0; i < w->nwrt; i++)
-        pl->reach[w->wrt[i]] = true;
+        reach_asked(pl, w->wrt[i]);
     for (size_t i = 0; i < pl->net->ops.n; i++) {
         int g = outermost(pl, &pl->net->ops.v[i]);
         if (g < 0)
@@ -180,14 +211,14 @@ static bool any_arrives(const struct planner *pl, const int *v, int n)
     return false;
 }
 
-/* Scans can do without the gradients of outputs that nobody uses. */
+/* Scans can do without the gradients of outputs that nobody uses, and complete those that are asked for. */
 static int mark_zero(struct planner *pl, struct nb_back *b, const int *out, int n, struct nb_error *e)
 {
     bool scan = b->op >= 0 && pl->net->ops.v[b->op].scan;
     if (!(b->zero = nb_small(pl->arena, (size_t)n + 1, sizeof *b->zero, e)))
         return -1;
-    for (int i = 0; i < n && !scan; i++)
-        if (!pl->arrives[out[i]]) {
+    for (int i = 0; i < n; i++)
+        if (!pl->arrives[out[i]] && (!scan || asked_inside(pl, out[i]))) {
             b->zero[b->nzero++] = out[i];
             pl->arrives[out[i]] = true;
         }
@@ -210,7 +241,7 @@ static struct nb_back *add_back(struct planner *pl, int op, int given, const int
 static int back_op(struct planner *pl, int i, struct nb_error *e)
 {
     const struct nb_op *op = &pl->net->ops.v[i];
-    bool flows = false;
+    bool flows = any_asked_inside(pl, op);
     for (int k = 0; k < op->nin; k++)
         flows |= op->in[k] >= 0 && pl->reach[op->in[k]] && !value(pl, op->in[k])->integer;
     for (int k = 0; k < op->nw; k++)
@@ -246,26 +277,19 @@ static int back_given(struct planner *pl, int index, struct nb_error *e)
 
 static int refuse_inside_given(const struct planner *pl, int v, struct nb_error *e)
 {
-    const struct nb_value *x = value(pl, v);
-    int g = x->kind == NB_V_OP ? outermost(pl, &pl->net->ops.v[x->of]) : -1;
+    const struct nb_net *net = pl->net;
+    for (const struct nb_scan_out *in; (in = nb_scan_inside(net, v)); v = in->value)
+        net = &net->ops.v[net->values.v[v].of].scan->net;
+    const struct nb_value *x = &net->values.v[v];
+    int g = x->kind == NB_V_OP && !pl->p->wants.plain ? nb_outermost_given(net, &net->ops.v[x->of]) : -1;
     bool output = false;
-    for (int i = 0; g >= 0 && i < pl->net->given.v[g].nout; i++)
-        output |= pl->net->given.v[g].out[i] == v;
+    for (int i = 0; g >= 0 && i < net->given.v[g].nout; i++)
+        output |= net->given.v[g].out[i] == v;
     if (g < 0 || output)
         return 0;
     return nb_fail(e, NB_E_not_differentiable,
                    "this value lies inside a module whose backward is given: it has no gradient of "
                    "its own");
-}
-
-static int refuse_inside_scan(const struct planner *pl, int v, struct nb_error *e)
-{
-    for (size_t i = 0; i < pl->net->probes.n; i++)
-        if (pl->net->probes.v[i].inside && pl->net->probes.v[i].value == v)
-            return nb_fail(e, NB_E_not_differentiable,
-                           "%s lies inside a scan: ask with respect to what goes in or comes out of it",
-                           pl->net->probes.v[i].name);
-    return 0;
 }
 
 static bool is_given_output(const struct planner *pl, int v)
@@ -284,7 +308,8 @@ static int borrow_seeds(struct planner *pl, struct nb_error *e)
     if (!(pl->p->borrowed = nb_zalloc(pl->arena, (size_t)w->nseed + 1, sizeof *pl->p->borrowed, e)))
         return -1;
     for (int i = 0; i < w->nseed; i++)
-        pl->p->borrowed[i] = !pl->added[w->seed[i]] && !is_given_output(pl, w->seed[i]);
+        pl->p->borrowed[i] =
+            !pl->added[w->seed[i]] && !is_given_output(pl, w->seed[i]) && !asked_inside(pl, w->seed[i]);
     return 0;
 }
 
@@ -292,7 +317,7 @@ static int plan_backward(struct planner *pl, struct nb_error *e)
 {
     const struct nb_wants *w = &pl->p->wants;
     for (int i = 0; i < w->nwrt; i++)
-        if (refuse_inside_given(pl, w->wrt[i], e) || refuse_inside_scan(pl, w->wrt[i], e))
+        if (refuse_inside_given(pl, w->wrt[i], e))
             return nb_at_index(e, (size_t)i), nb_at(e, "wrt");
     for (int i = 0; i < w->nseed; i++) {
         if (refuse_inside_given(pl, w->seed[i], e))

@@ -26,6 +26,9 @@ struct nb_wants {
 
 enum nb_flow { NB_NO_FLOW, NB_WRITE, NB_ADD }; /* a contribution to a gradient: none, the first, one more */
 
+/* The gradient with respect to it is wanted. */
+bool nb_is_asked(const struct nb_wants *w, int v);
+
 struct nb_back {
     int op;               /* an operation, or -1 */
     int given;            /* or a given backward, or -1 */

@@ -79,6 +79,8 @@ static void want(const struct nb_op *op, struct nb_wants *w, const struct nb_bac
             add_once(w->out, &w->nout, sc->out[o].value);
         if (back && arrives[op->out[o]])
             add_once(w->seed, &w->nseed, sc->out[o].value);
+        if (sc->out[o].total)
+            add_once(w->wrt, &w->nwrt, sc->out[o].value);
     }
     for (int i = 0; back && i < op->nin; i++)
         if (back->in[i] != NB_NO_FLOW && sc->in[i].source != NB_CARRY)
@@ -131,6 +133,8 @@ int nb_scan_plan(struct nb_op *op, const struct nb_plan *outer, const struct nb_
     struct nb_wants wants;
     if (new_wants(sc, &wants, a, e))
         return -1;
+    for (int o = 0; o < sc->nout; o++)
+        sc->out[o].total = back && sc->out[o].inside && nb_is_asked(&outer->wants, op->out[o]);
     want(op, &wants, back, needed, arrives);
     wants.plain = outer->wants.plain;
     sc->keeps = outer->wants.nseed > 0;
@@ -143,6 +147,16 @@ int nb_scan_plan(struct nb_op *op, const struct nb_plan *outer, const struct nb_
                pointers((size_t)wants.nseed + 1) + sc->size.slices + sc->plan.loose + sc->size.cotangents +
                sc->size.carries + (sc->keeps ? 0 : memory(sc));
     return 0;
+}
+
+const struct nb_scan_out *nb_scan_inside(const struct nb_net *net, int v)
+{
+    const struct nb_value *x = &net->values.v[v];
+    const struct nb_op *op = x->kind == NB_V_OP ? &net->ops.v[x->of] : NULL;
+    for (int o = 0; op && op->scan && o < op->nout; o++)
+        if (op->out[o] == v)
+            return op->scan->out[o].inside ? &op->scan->out[o] : NULL;
+    return NULL;
 }
 
 double nb_scan_cost(const struct nb_scan *sc)
@@ -197,6 +211,8 @@ static void set_up(struct walk *w, const struct nb_call *c)
     w->s.inside = true;
     w->s.instead = inside ? inside->instead : NULL;
     w->s.context = inside ? inside->context : NULL;
+    w->s.watch = inside ? inside->watch : NULL;
+    w->s.watcher = inside ? inside->watcher : NULL;
     w->stir = inside ? inside->stir : 0;
 }
 
@@ -526,6 +542,18 @@ static void collect(struct walk *w, int64_t t)
     }
 }
 
+/* Of this step all cotangents have been read: in their place comes what the value does altogether. */
+static void give_totals(const struct walk *w, int64_t t)
+{
+    for (int o = 0; o < w->sc->nout; o++) {
+        const struct nb_tensor *to = &w->c->gout[o];
+        if (!w->sc->out[o].total)
+            continue;
+        struct stack s = stack_of_output(w, to, o);
+        paste(&s, w->s.grad[w->sc->out[o].value], slice_of(w->sc, t), to->data);
+    }
+}
+
 static void clear(const struct nb_tensor *t, int n)
 {
     for (int i = 0; i < n; i++)
@@ -564,6 +592,7 @@ static int backward(const struct nb_call *c, struct nb_error *e)
         if (nb_session_backward(&w.s, w.cotangent, e))
             return -1;
         collect(&w, t);
+        give_totals(&w, t);
     }
     if (!w.sc->steps)
         pass_nothing(&w);

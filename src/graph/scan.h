@@ -13,6 +13,8 @@ struct nb_inside {
     const void *held; /* what stops give, if they are held; NULL: they are not */
     int (*instead)(void *context, const struct nb_op *op, const struct nb_call *c, struct nb_error *e);
     void *context;
+    nb_given_watch *watch;
+    void *watcher;
     void *const
         *tracked; /* per value outside: the copy of a buffer that training changes, or NULL; NULL: none change */
 };
@@ -26,8 +28,10 @@ struct nb_scan_in {
 };
 
 struct nb_scan_out {
-    int value; /* of the net inside */
-    bool all;  /* all steps, stacked; else the last one */
+    int value;   /* of the net inside */
+    bool all;    /* all steps, stacked; else the last one */
+    bool inside; /* it shows what lies inside: with respect to it is with respect to that, whatever it does there */
+    bool total;  /* that is asked for: a backward completes its cotangent, step by step (nb_scan_plan) */
 };
 
 /* One step's number of everything that has a place of its own; in numbers. */
@@ -58,6 +62,8 @@ void nb_scan_row(struct nb_scan *s, const char *summary);
  * and works with. */
 int nb_scan_plan(struct nb_op *op, const struct nb_plan *outer, const struct nb_back *back, const bool *needed,
                  const bool *arrives, struct nb_arena *a, struct nb_error *e);
+/* The output that a value of a net is, if it shows what lies inside of a scan; else NULL. */
+const struct nb_scan_out *nb_scan_inside(const struct nb_net *net, int value);
 /* Floating-point operations of a forward. */
 double nb_scan_cost(const struct nb_scan *s);
 /* The dimension of time in a stack of such tensors: at `dim`, or the last if they have fewer. */

@@ -391,7 +391,7 @@ static int add_output(struct outputs *o, int value, bool all, struct nb_error *e
     shape = all ? stacked(o->step, shape) : shape;
     int v = nb_add_value(b, NB_V_OP, &shape, false, o->index, e);
     o->op->out[n] = v;
-    o->sc->out[n] = (struct nb_scan_out){value, all};
+    o->sc->out[n] = (struct nb_scan_out){.value = value, .all = all};
     o->op->nout = ++o->sc->nout;
     return v;
 }
@@ -417,14 +417,13 @@ static int give_ports(struct outputs *o, const struct nb_item *inside, struct nb
 /* Whatever lies inside may be asked for: all its steps. */
 static int give_probes(struct outputs *o, struct nb_error *e)
 {
-    struct nb_net *net = o->s->b->net;
     for (size_t i = 0; i < o->sc->net.probes.n; i++) {
         const struct nb_probe *p = &o->sc->net.probes.v[i];
         int v = can_leave(o->sc, p->value, true) ? add_output(o, p->value, true, e) : -2;
         if (v == -1 || (v >= 0 && nb_add_probe(o->s->b, p->name, v, e)))
             return -1;
         if (v >= 0)
-            net->probes.v[net->probes.n - 1].inside = true;
+            o->sc->out[o->sc->nout - 1].inside = true;
     }
     return 0;
 }

@@ -293,6 +293,42 @@ int nb_session_new(const struct nb_plan *plan, enum nb_dtype dtype, const struct
     return 0;
 }
 
+/* What the plan gives no place to is there once, in memory of its own. */
+static int twin_loose(const struct nb_session *s, struct nb_arena *a, struct nb_session *twin, struct nb_error *e)
+{
+    const struct nb_plan *p = s->plan;
+    for (size_t v = 0; v < p->net.values.n; v++) {
+        if (!s->data[v] || twin->data[v] || p->root[v] != (int)v || p->at[v] != NB_NOWHERE)
+            continue;
+        bool integer = p->net.values.v[v].integer;
+        twin->data[v] = integer ? s->data[v] : nb_alloc(a, count(s, (int)v), nb_dtype_size(twin->dtype), e);
+        if (!twin->data[v])
+            return -1;
+    }
+    return 0;
+}
+
+int nb_session_twin(const struct nb_session *s, enum nb_dtype dtype, struct nb_arena *a, struct nb_session *twin,
+                    struct nb_error *e)
+{
+    const struct nb_plan *p = s->plan;
+    size_t size = nb_dtype_size(dtype);
+    void *tables = nb_alloc(a, nb_session_room(p), UNIT, e);
+    char *memory = nb_zalloc(a, p->kept + p->loose, size, e);
+    if (!tables || !memory)
+        return -1;
+    nb_session_lay(twin, p, dtype, tables);
+    twin->train = s->train;
+    twin->inside = s->inside;
+    if (twin_loose(s, a, twin, e))
+        return -1;
+    nb_session_at(twin, memory, memory + p->kept * size);
+    for (size_t v = 0; v < p->net.values.n; v++)
+        if (s->data[v] && p->root[v] == (int)v && twin->data[v] && twin->data[v] != s->data[v])
+            nb_convert(dtype, twin->data[v], s->dtype, s->data[v], count(s, (int)v));
+    return 0;
+}
+
 /* ---- calls
  * ----------------------------------------------------------------------------------------------------------------------------
  */
@@ -418,8 +454,13 @@ static void track(struct nb_session *s, const struct nb_op *op, struct nb_call *
 /* What an operation with operations inside has to know. */
 static struct nb_inside inside_of(const struct nb_session *s, const struct nb_op *op, const void *held)
 {
-    return (struct nb_inside){s->stir ? s->stir ^ (uint64_t)(unsigned)op->out[0] << 32 : 0, held, s->instead,
-                              s->context, s->tracked};
+    return (struct nb_inside){.stir = s->stir ? s->stir ^ (uint64_t)(unsigned)op->out[0] << 32 : 0,
+                              .held = held,
+                              .instead = s->instead,
+                              .context = s->context,
+                              .watch = s->watch,
+                              .watcher = s->watcher,
+                              .tracked = s->tracked};
 }
 
 static int forward_op(struct nb_session *s, const struct nb_op *op, void *leaves, const void *held, struct nb_error *e)
@@ -599,6 +640,8 @@ static int back_given(struct nb_session *s, const struct nb_back *b, struct nb_e
         if (forward_op(s, op, scratch(s, nb_slots(op->work)), NULL, e))
             return -1;
     }
+    if (s->watch && s->watch(s->watcher, s, b, e))
+        return -1;
     for (int i = 0; i < g->n; i++) {
         int target = g->entry[i].target, result = g->entry[i].result;
         if (b->in[i] == NB_WRITE)

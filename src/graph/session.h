@@ -3,6 +3,9 @@
 #define NABLA_SESSION_H
 #include "graph/plan.h"
 
+struct nb_session;
+typedef int nb_given_watch(void *watcher, struct nb_session *s, const struct nb_back *b, struct nb_error *e);
+
 struct nb_session {
     const struct nb_plan *plan;
     enum nb_dtype dtype; /* the build that computes */
@@ -20,6 +23,8 @@ struct nb_session {
     /* Called instead of an operation's backward, if set: for mistakes planted on purpose. */
     int (*instead)(void *context, const struct nb_op *op, const struct nb_call *c, struct nb_error *e);
     void *context;
+    nb_given_watch *watch; /* called whenever the formulas of a given backward have been worked out, if set */
+    void *watcher;
 };
 
 /* Numbers of the graph's learned tensors (in the order of net.learned) and what is fed by name, converted to dtype;
@@ -44,6 +49,9 @@ int nb_session_track(struct nb_session *s, const struct nb_tensors *copies, stru
 int nb_session_backward(struct nb_session *s, void *const *cotangent, struct nb_error *e);
 /* y += x, of real or complex numbers. */
 void nb_add_numbers(enum nb_dtype d, size_t n, const void *x, void *y);
+/* A session of the same plan in another dtype, with the numbers that are there. */
+int nb_session_twin(const struct nb_session *s, enum nb_dtype dtype, struct nb_arena *a, struct nb_session *twin,
+                    struct nb_error *e);
 /* Operations first..last-1 alone, on the numbers that are there. */
 int nb_session_part(struct nb_session *s, int first, int last, struct nb_error *e);
 /* The numbers of a value become the session's own, so that they may be changed. */
