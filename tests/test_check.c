@@ -230,6 +230,46 @@ START_TEST(test_confident)
 }
 END_TEST
 
+/* Where a second leaf makes one weight round to 1, all slopes by the first are as small as the other weights: the
+ * complex step sees them too, and a right gradient is not called wrong; a wrong one is not called right. */
+START_TEST(test_saturated)
+{
+    static const char *const nodes[] = {"{'y': {'op': 'GumbelSoftmax', 'in': ['x', 'n'], 'tau': 0.4}}",
+                                        "{'s': {'op': 'GumbelSoftmax', 'in': ['x', 'n']}, 'y': {'expr': 'mean(s)'}}",
+                                        "{'y': {'expr': 'softmax(x + n)'}}",
+                                        "{'s': {'expr': 'softmax(x + n)'}, 'y': {'expr': 'mean(s)'}}",
+                                        "{'y': {'expr': 'log_softmax(x + n)'}}",
+                                        "{'y': {'expr': 'logsumexp(x + n)'}}"};
+    const char *dtype = _i % 2 ? "float32" : "float64";
+    int kind = _i / 2 % 6;
+    double far = 3 * pow(1.7, _i / 12);
+    bool told = !kind && !(_i % 2) && far < 100; /* e^-250: what lies beyond no step can see */
+    char graph[600], inputs[300];
+    snprintf(graph, sizeof graph, "{'inputs': {'x': [5], 'n': [5]}, 'dtype': '%s', 'nodes': %s, 'outputs': ['y']}",
+             dtype, nodes[kind]);
+    snprintf(inputs, sizeof inputs, "{'x': [0.3, -0.7, 0.4, 1.2, -0.1], 'n': [%.9g, 0.25, %.9g, -1.5, 0.75]}", far,
+             far / 3);
+    struct nb_verdicts v = check(graph, inputs, NULL, NULL);
+    ck_assert_msg(v.self_ok, "%s, %g: %s", graph, far, v.facts.fault);
+    for (size_t i = 0; i < v.n; i++) {
+        const struct nb_checked *t = &v.v[i];
+        ck_assert_msg(t->verdict != NB_WRONG, "%s, %g: %s[%d] is %.17g, %.17g wanted", graph, far, t->name,
+                      (int)t->worst, t->candidate[t->worst], t->value[t->worst]);
+        ck_assert(!told || t->verdict == NB_RIGHT);
+    }
+    double wrong[5];
+    for (int k = 0; k < 5; k++)
+        wrong[k] = v.v[0].value[k] * (k ? 1 : 1.01);
+    char gradient[300];
+    snprintf(gradient, sizeof gradient, "{'x': [%.17g, %.17g, %.17g, %.17g, %.17g]}", wrong[0], wrong[1], wrong[2],
+             wrong[3], wrong[4]);
+    bool nothing = fabs(v.v[0].value[0]) <= v.v[0].bar[0];
+    v = check(graph, inputs, NULL, gradient);
+    ck_assert_msg(nothing || v.v[0].verdicts[0] != NB_RIGHT, "%s, %g", graph, far);
+    ck_assert_msg(!told || v.v[0].verdicts[0] == NB_WRONG, "%s, %g", graph, far);
+}
+END_TEST
+
 /* Labels cannot be moved; the rest is judged all the same. */
 START_TEST(test_labels)
 {
@@ -257,6 +297,7 @@ int main(void)
     tcase_add_test(t, test_repeats);
     tcase_add_test(t, test_held_and_moving);
     tcase_add_loop_test(t, test_confident, 0, 20);
+    tcase_add_loop_test(t, test_saturated, 0, 120);
     tcase_add_test(t, test_labels);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

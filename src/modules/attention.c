@@ -44,8 +44,6 @@ static void weigh(const struct attention *a, size_t i, const nb_real *mask, nb_r
         NB(nb_add)(a->s, mask, row);
     for (size_t j = i + 1; j < a->s && a->causal; j++)
         row[j] = -(nb_part)INFINITY;
-    if (NB_BUILD == 2 && a->s && isfinite(nb_re(row[heaviest(a->s, row)])))
-        subtract(a->s, row[heaviest(a->s, row)], row); /* all of it, or the complex step loses what is far below 1 */
     NB(nb_row_softmax)(a->s, row, row);
 }
 

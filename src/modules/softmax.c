@@ -1,6 +1,6 @@
 /* Softmax, LogSoftmax, Softmin, Softmax2d, Hardmax, and the loops along a row under them and LogSumExp.
  *
- * The greatest real part m of a row is subtracted and counts as a constant: its derivative cancels. */
+ * The greatest entry m of a row is subtracted and counts as a constant: its derivative cancels. */
 #include "modules/rows.h"
 #include <string.h>
 
@@ -28,9 +28,20 @@ NB_SIMD static nb_part greatest(size_t n, const nb_real *x)
     return m;
 }
 
+/* What is subtracted from a row. In the complex build all of its greatest entry, or the complex step loses what is far
+ * below 1: with 1 + ih for the greatest, 1 - (1 + ih)/(1 + ih + z) rounds to nothing for a small z. */
+static nb_real shift(size_t n, const nb_real *x)
+{
+    nb_part m = greatest(n, x);
+    for (size_t i = 0; i < n && NB_BUILD == 2 && isfinite(m); i++)
+        if (nb_re(x[i]) == m)
+            return x[i];
+    return m;
+}
+
 /* y = exp(x - m), which may be x itself. Only whole vectors, the last one filled up: so a value gives the same bits
  * wherever it stands. */
-NB_SIMD static void exponentials(size_t n, const nb_real *x, nb_part m, nb_real *y)
+NB_SIMD static void exponentials(size_t n, const nb_real *x, nb_real m, nb_real *y)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
@@ -51,7 +62,7 @@ NB_SIMD static void exponentials(size_t n, const nb_real *x, nb_part m, nb_real 
 }
 
 /* Their sum alone. */
-static nb_sum exponential_sum(size_t n, const nb_real *x, nb_part m)
+static nb_sum exponential_sum(size_t n, const nb_real *x, nb_real m)
 {
     enum { CHUNK = 256 };
     nb_real y[CHUNK];
@@ -102,10 +113,10 @@ static bool is_void(size_t n, const nb_real *x)
 
 nb_real NB(nb_row_logsumexp)(size_t n, const nb_real *x)
 {
-    nb_part m = greatest(n, x);
+    nb_real m = shift(n, x);
     if (is_void(n, x))
         return -INFINITY;
-    if (isinf(m))
+    if (isinf(nb_re(m)))
         m = 0; /* infinite or NaN as IEEE says */
     return m + nb_log((nb_real)exponential_sum(n, x, m));
 }
@@ -116,11 +127,11 @@ void NB(nb_row_softmax)(size_t n, const nb_real *x, nb_real *y)
         fill(n, 0, y);
         return;
     }
-    exponentials(n, x, greatest(n, x), y);
+    exponentials(n, x, shift(n, x), y);
     times(n, (nb_real)(1 / NB(nb_total)(n, y)), y);
 }
 
-NB_SIMD static void subtract(size_t n, const nb_real *x, nb_part m, nb_real l, nb_real *y)
+NB_SIMD static void subtract(size_t n, const nb_real *x, nb_real m, nb_real l, nb_real *y)
 {
     NB_LOOP
     for (size_t i = 0; i < n; i++)
@@ -129,7 +140,7 @@ NB_SIMD static void subtract(size_t n, const nb_real *x, nb_part m, nb_real l, n
 
 static void log_softmax(size_t n, const nb_real *x, nb_real *y)
 {
-    nb_part m = greatest(n, x);
+    nb_real m = shift(n, x);
     if (is_void(n, x))
         fill(n, -INFINITY, y);
     else
