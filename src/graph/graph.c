@@ -5,6 +5,7 @@
 #include "graph/snapshot.h"
 #include "graph/value.h"
 #include "nabla/limits.h"
+#include "nabla/bulk.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,16 +315,6 @@ struct nb_fed nb_graph_fed(const struct nb_graph *g, const struct nb_run *run)
     return (struct nb_fed){&run->inputs, &g->parameters, run->seed, run->train};
 }
 
-static bool all_finite(const struct nb_tensor *t)
-{
-    size_t n = (size_t)nb_count(&t->shape), bad = 0;
-    for (size_t i = 0; i < n && t->dtype == NB_F32; i++)
-        bad += !isfinite(((const float *)t->data)[i]);
-    for (size_t i = 0; i < n && t->dtype == NB_F64; i++)
-        bad += !isfinite(((const double *)t->data)[i]);
-    return !bad;
-}
-
 static int note(struct nb_arena *a, struct nb_strings_list *l, const char *text, struct nb_error *e)
 {
     size_t cap = l->n;
@@ -393,7 +384,7 @@ static int take_outputs(const struct nb_planned *p, const struct nb_session *s, 
 {
     for (int i = 0; i < p->plan.wants.nout; i++) {
         struct nb_tensor t = nb_session_value(s, p->plan.wants.out[i]);
-        if (!all_finite(&t) && note(a, &r->not_finite, p->out_name[i], e))
+        if (!nb_all_finite(&t) && note(a, &r->not_finite, p->out_name[i], e))
             return -1;
         if (to_declared(&t, p->out_dtype[i], p->out_name[i], a, e) || own(s, p->plan.wants.out[i], &t, a, e) ||
             nb_tensors_add(a, &r->outputs, p->out_name[i], t, e))
@@ -410,7 +401,7 @@ static int take_gradients(const struct nb_planned *p, const struct nb_session *s
         struct nb_tensor t = {s->dtype, p->plan.net.values.v[v].shape, s->grad[v]};
         if (!t.data && !(t.data = nb_zalloc(a, (size_t)nb_count(&t.shape), nb_dtype_size(t.dtype), e)))
             return -1;
-        if (!all_finite(&t) && note(a, &r->not_finite, p->wrt_name[i], e))
+        if (!nb_all_finite(&t) && note(a, &r->not_finite, p->wrt_name[i], e))
             return -1;
         if (nb_tensors_add(a, &r->gradients, p->wrt_name[i], t, e))
             return -1;

@@ -2,6 +2,7 @@
 #include "graph/session.h"
 #include "graph/scan.h"
 #include "nabla/branch.h"
+#include "nabla/bulk.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -76,20 +77,26 @@ static int to_integers(const struct nb_tensor *from, enum nb_dtype want, int64_t
     return 0;
 }
 
-/* A number that fits double but not float is refused, not made infinite. */
-static int check_float_range(const struct nb_tensor *t, struct nb_error *e)
+static int fail_range(const struct nb_tensor *t, struct nb_error *e)
 {
-    size_t n = (size_t)nb_count(&t->shape);
     const double *v = t->data;
-    double worst = 0;
-    for (size_t i = 0; i < n; i++)
-        worst = fabs(v[i]) > worst && !isinf(v[i]) ? fabs(v[i]) : worst;
-    if (worst <= FLT_MAX)
-        return 0;
-    for (size_t i = 0; i < n; i++)
-        if (fabs(v[i]) > FLT_MAX && !isinf(v[i]))
-            return nb_fail(e, NB_E_bad_number, "%g is beyond the range of float32 (3.4e38)", v[i]),
-                   at_entry(&t->shape, i, e);
+    size_t i = 0;
+    while (fabs(v[i]) <= FLT_MAX || !isfinite(v[i]))
+        i++;
+    return nb_fail(e, NB_E_bad_number, "%g is beyond the range of float32 (3.4e38)", v[i]), at_entry(&t->shape, i, e);
+}
+
+/* A number that fits double but not float is refused, not made infinite; a shadow in double starts from the floats. */
+static int bring_narrow(struct nb_session *s, const struct nb_tensor *t, size_t n, void *to, struct nb_arena *a,
+                        struct nb_error *e)
+{
+    float *rounded = s->dtype == NB_F32 ? to : nb_alloc(a, n, sizeof *rounded, e);
+    if (!rounded)
+        return -1;
+    if (!nb_bulk_narrow(n, t->data, rounded))
+        return fail_range(t, e);
+    if (s->dtype != NB_F32)
+        nb_convert(s->dtype, to, NB_F32, rounded, n);
     return 0;
 }
 
@@ -97,18 +104,10 @@ static int bring_real(struct nb_session *s, const struct nb_tensor *t, struct nb
                       struct nb_error *e)
 {
     size_t n = (size_t)nb_count(&t->shape);
-    if (s->plan->net.dtype == NB_F32 && t->dtype == NB_F64 && check_float_range(t, e))
-        return -1;
     if (!(*to = nb_alloc(a, n, nb_dtype_size(s->dtype), e)))
         return -1;
-    if (s->plan->net.dtype == NB_F32 && s->dtype != NB_F32 && t->dtype == NB_F64) {
-        float *rounded = nb_alloc(a, n, sizeof *rounded, e); /* the shadow starts from the same floats */
-        if (!rounded)
-            return -1;
-        nb_convert(NB_F32, rounded, NB_F64, t->data, n);
-        nb_convert(s->dtype, *to, NB_F32, rounded, n);
-        return 0;
-    }
+    if (s->plan->net.dtype == NB_F32 && t->dtype == NB_F64)
+        return bring_narrow(s, t, n, *to, a, e);
     nb_convert(s->dtype, *to, t->dtype, t->data, n);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* step.c - backward, clip, update. The gradient is ours to change; all else is written into the next snapshot. */
 #include "train/step.h"
 #include "graph/snapshot.h"
+#include "nabla/bulk.h"
 #include <math.h>
 #include <string.h>
 
@@ -51,26 +52,9 @@ static int check_learned(const struct nb_graph *g, const struct nb_tensors *grad
 
 /* ---- the gradient ------------------------------------------------------------------------------------------------ */
 
-/* Four sums side by side: one alone would wait for each addition. */
 static double square_sum(const struct nb_tensor *t)
 {
-    size_t n = (size_t)nb_count(&t->shape);
-    double sum[4] = {0};
-    for (size_t i = 0; i < n; i++) {
-        double x = t->dtype == NB_F32 ? (double)((const float *)t->data)[i] : ((const double *)t->data)[i];
-        sum[i % 4] += x * x;
-    }
-    return sum[0] + sum[1] + sum[2] + sum[3];
-}
-
-static bool all_finite(const struct nb_tensor *t)
-{
-    size_t n = (size_t)nb_count(&t->shape), bad = 0;
-    for (size_t i = 0; i < n && t->dtype == NB_F32; i++)
-        bad += !isfinite(((const float *)t->data)[i]);
-    for (size_t i = 0; i < n && t->dtype == NB_F64; i++)
-        bad += !isfinite(((const double *)t->data)[i]);
-    return !bad;
+    return nb_bulk_of(t->dtype)->squares((size_t)nb_count(&t->shape), t->data);
 }
 
 static double norm_of(const struct nb_tensors *l)
@@ -81,34 +65,16 @@ static double norm_of(const struct nb_tensors *l)
     return sqrt(sum);
 }
 
-static void scale(const struct nb_tensor *t, double factor)
-{
-    size_t n = (size_t)nb_count(&t->shape);
-    for (size_t i = 0; i < n && t->dtype == NB_F32; i++)
-        ((float *)t->data)[i] *= (float)factor;
-    for (size_t i = 0; i < n && t->dtype == NB_F64; i++)
-        ((double *)t->data)[i] *= factor;
-}
-
-static void limit(const struct nb_tensor *t, double most)
-{
-    size_t n = (size_t)nb_count(&t->shape);
-    float *f = t->data, m = (float)most;
-    double *d = t->data;
-    for (size_t i = 0; i < n && t->dtype == NB_F32; i++)
-        f[i] = f[i] > m ? m : f[i] < -m ? -m : f[i];
-    for (size_t i = 0; i < n && t->dtype == NB_F64; i++)
-        d[i] = d[i] > most ? most : d[i] < -most ? -most : d[i];
-}
-
 static void clip(const struct nb_rule *r, double norm, const struct nb_tensors *gradients)
 {
     double factor = r->clip_at / (norm + 1e-6); /* as PyTorch's clip_grad_norm_ */
     for (size_t i = 0; i < gradients->n; i++) {
+        const struct nb_tensor *t = &gradients->v[i].t;
+        size_t n = (size_t)nb_count(&t->shape);
         if (r->clip == NB_CLIP_NORM && factor < 1)
-            scale(&gradients->v[i].t, factor);
+            nb_bulk_of(t->dtype)->scale(n, t->data, factor);
         if (r->clip == NB_CLIP_VALUE)
-            limit(&gradients->v[i].t, r->clip_at);
+            nb_bulk_of(t->dtype)->limit(n, t->data, r->clip_at);
     }
 }
 
@@ -182,7 +148,7 @@ static int update_one(struct stepping *st, const struct nb_named *gradient, stru
     if (!v->tensor)
         return -1;
     st->optimiser->update(&u);
-    return all_finite(t) ? 0 : refuse(st, "what would become of ", gradient->name, e);
+    return nb_all_finite(t) ? 0 : refuse(st, "what would become of ", gradient->name, e);
 }
 
 /* Tensors that this step leaves alone keep what was kept of them. */
