@@ -2,19 +2,21 @@
  * rounds, in CPU time, which a busy machine disturbs least. Lines that begin with `bare` do the same with cblas and
  * plain loops alone. bench/kernels.py is PyTorch's side.
  *
- *     bench/kernels [ROUNDS [PART OF A NAME]]        0 rounds: only the first line, about the machine */
+ *     bench/kernels [ROUNDS [PART OF A NAME]]        0 rounds: only the first line, about the machine
+ *     bench/kernels memory NAME                      `name bytes`: by how much this graph makes the process grow */
 #define NB_BUILD 0
 #include "graph/ask.h"
 #include "nabla/blas.h"
 #include "nabla/num.h"
 #include "wire/lift.h"
 #include <cblas.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { MOST_ROUNDS = 99, CASES = 16, NUMBERS = 50176 };
+enum { MOST_ROUNDS = 99, CASES = 32, NUMBERS = 50176 };
 
 static struct nb_arena arena;
 static struct nb_error error;
@@ -50,11 +52,12 @@ enum feed { X, X_AND_LABELS, X_AND_COTANGENT };
 
 struct asked {
     const char *name, *text;
+    struct nb_shape shape; /* of x */
     enum nb_ask ask;
     enum feed feed;
-    const char *wrt;       /* NULL: all learned and x */
-    int64_t outputs;       /* last size of the cotangent, 0: as x */
-    struct nb_shape shape; /* of x */
+    const char *wrt;    /* NULL: all learned and x */
+    const char *output; /* that the cotangent is of; NULL: y */
+    int64_t outputs;    /* its last size; 0: its shape is that of x */
 };
 
 #define MLP(a, b)                                                                                                      \
@@ -62,50 +65,54 @@ struct asked {
     "\"Linear\": [784, " #a "]}, \"ReLU\", {\"Linear\": [" #a ", " #b "]}, \"ReLU\", {\"Linear\": [" #b ", 10]}]}}}"
 #define ONE(op)                                                                                                        \
     "{\"inputs\": {\"x\": [\"N\"]}, \"nodes\": {\"y\": {\"op\": \"" op "\", \"in\": \"x\"}}, \"outputs\": [\"y\"]}"
+#define IMAGES(nodes) "{\"inputs\": {\"x\": [\"B\", 64, 32, 32]}, \"nodes\": {" nodes "}, \"outputs\": [\"y\"]}"
+#define CONV3 "{\"Conv2d\": {\"out_channels\": 64, \"kernel_size\": 3, \"padding\": 1, \"bias\": false}}"
+#define BOTH .ask = NB_ASK_BACKWARD, .feed = X_AND_COTANGENT
 
 static const struct asked cases[] = {
-    {"mlp_b1_forward", MLP(256, 128), NB_ASK_FORWARD, X, NULL, 0, {2, {1, 784}}},
-    {"mlp_b64_forward", MLP(256, 128), NB_ASK_FORWARD, X, NULL, 0, {2, {64, 784}}},
-    {"mlp_b128_both", MLP(512, 256), NB_ASK_BACKWARD, X_AND_COTANGENT, "*", 10, {2, {128, 784}}},
-    {"relu_1m_forward", ONE("ReLU"), NB_ASK_FORWARD, X, NULL, 0, {1, {1 << 20}}},
-    {"sigmoid_1m_forward", ONE("Sigmoid"), NB_ASK_FORWARD, X, NULL, 0, {1, {1 << 20}}},
-    {"tanh_1m_forward", ONE("Tanh"), NB_ASK_FORWARD, X, NULL, 0, {1, {1 << 20}}},
-    {"softplus_1m_forward", ONE("Softplus"), NB_ASK_FORWARD, X, NULL, 0, {1, {1 << 20}}},
+    {"mlp_b1_forward", MLP(256, 128), {2, {1, 784}}, .ask = NB_ASK_FORWARD},
+    {"mlp_b64_forward", MLP(256, 128), {2, {64, 784}}, .ask = NB_ASK_FORWARD},
+    {"mlp_b128_both", MLP(512, 256), {2, {128, 784}}, BOTH, .wrt = "*", .outputs = 10},
+    {"relu_1m_forward", ONE("ReLU"), {1, {1 << 20}}, .ask = NB_ASK_FORWARD},
+    {"sigmoid_1m_forward", ONE("Sigmoid"), {1, {1 << 20}}, .ask = NB_ASK_FORWARD},
+    {"tanh_1m_forward", ONE("Tanh"), {1, {1 << 20}}, .ask = NB_ASK_FORWARD},
+    {"softplus_1m_forward", ONE("Softplus"), {1, {1 << 20}}, .ask = NB_ASK_FORWARD},
+    {"relu_1m_both", ONE("ReLU"), {1, {1 << 20}}, BOTH},
+    {"leaky_relu_1m_both", ONE("LeakyReLU"), {1, {1 << 20}}, BOTH},
+    {"elu_1m_both", ONE("ELU"), {1, {1 << 20}}, BOTH},
+    {"sigmoid_1m_both", ONE("Sigmoid"), {1, {1 << 20}}, BOTH},
+    {"tanh_1m_both", ONE("Tanh"), {1, {1 << 20}}, BOTH},
+    {"softplus_1m_both", ONE("Softplus"), {1, {1 << 20}}, BOTH},
+    {"silu_1m_both", ONE("SiLU"), {1, {1 << 20}}, BOTH},
+    {"gelu_1m_both", ONE("GELU"), {1, {1 << 20}}, BOTH},
     {"softmax_ce_256x1000_both",
      "{\"inputs\": {\"x\": [\"B\", 1000], \"t\": {\"shape\": [\"B\"], \"dtype\": \"int64\"}}, \"outputs\": [\"loss\"], "
      "\"nodes\": {\"loss\": {\"op\": \"CrossEntropyLoss\", \"in\": [\"x\", \"t\"]}}}",
-     NB_ASK_BACKWARD,
-     X_AND_LABELS,
-     NULL,
-     0,
-     {2, {256, 1000}}},
-    {"batchnorm2d_1m_both",
-     "{\"inputs\": {\"x\": [\"B\", 64, 32, 32]}, \"outputs\": [\"y\"], "
-     "\"nodes\": {\"y\": {\"op\": \"BatchNorm2d\", \"in\": \"x\"}}}",
-     NB_ASK_BACKWARD,
-     X_AND_COTANGENT,
-     NULL,
-     0,
-     {4, {16, 64, 32, 32}}},
+     {2, {256, 1000}},
+     .ask = NB_ASK_BACKWARD,
+     .feed = X_AND_LABELS},
+    {"batchnorm2d_1m_both", IMAGES("\"y\": {\"op\": \"BatchNorm2d\", \"in\": \"x\"}"), {4, {16, 64, 32, 32}}, BOTH},
+    {"conv2d_64_both", IMAGES("\"y\": {\"in\": \"x\", \"chain\": [" CONV3 "]}"), {4, {16, 64, 32, 32}}, BOTH},
+    {"residual_b16_both",
+     IMAGES("\"f\": {\"in\": \"x\", \"chain\": [" CONV3 ", \"BatchNorm2d\", \"ReLU\", " CONV3 ", \"BatchNorm2d\"]}, "
+            "\"s\": {\"op\": \"Add\", \"in\": [\"f\", \"x\"]}, \"y\": {\"op\": \"ReLU\", \"in\": \"s\"}"),
+     {4, {16, 64, 32, 32}},
+     BOTH},
     {"lenet_b64_both",
      "{\"inputs\": {\"x\": [\"B\", 1, 28, 28]}, \"outputs\": [\"y\"], \"nodes\": {\"y\": {\"in\": \"x\", \"chain\": ["
      "{\"Conv2d\": [1, 6, 5, 1, 2]}, \"ReLU\", {\"MaxPool2d\": 2}, {\"Conv2d\": [6, 16, 5]}, \"ReLU\", {\"MaxPool2d\": "
      "2}, "
      "\"Flatten\", {\"Linear\": [400, 120]}, \"ReLU\", {\"Linear\": [120, 84]}, \"ReLU\", {\"Linear\": [84, 10]}]}}}",
-     NB_ASK_BACKWARD,
-     X_AND_COTANGENT,
-     "*",
-     10,
-     {4, {64, 1, 28, 28}}},
-    {"conv2d_64_both",
-     "{\"inputs\": {\"x\": [\"B\", 64, 32, 32]}, \"outputs\": [\"y\"], \"nodes\": {\"y\": {\"op\": \"Conv2d\", \"in\": "
-     "\"x\", "
-     "\"out_channels\": 64, \"kernel_size\": 3, \"padding\": 1}}}",
-     NB_ASK_BACKWARD,
-     X_AND_COTANGENT,
-     NULL,
-     0,
-     {4, {16, 64, 32, 32}}},
+     {4, {64, 1, 28, 28}},
+     BOTH,
+     .wrt = "*",
+     .outputs = 10},
+    {"lstm_t50_b32_both",
+     "{\"inputs\": {\"x\": [\"T\", \"B\", 128]}, \"outputs\": [\"y.output\"], "
+     "\"nodes\": {\"y\": {\"op\": \"LSTM\", \"in\": \"x\", \"hidden_size\": 128}}}",
+     {3, {50, 32, 128}},
+     BOTH,
+     .output = "y.output"},
 };
 enum { GRAPHS = sizeof cases / sizeof *cases };
 
@@ -132,22 +139,27 @@ static void feed(const struct asked *c, struct nb_run *run)
         g = nb_shape_of(2, c->shape.dim[0], c->outputs);
     run->cotangents_given = c->feed == X_AND_COTANGENT;
     if (run->cotangents_given)
-        nb_tensors_add(&arena, &run->cotangents, "y", random_tensor(&g, 9), &error);
+        nb_tensors_add(&arena, &run->cotangents, c->output ? c->output : "y", random_tensor(&g, 9), &error);
     if (error.code)
         die(c->name);
 }
 
-static void prepare(const struct asked *c, struct subject *x)
+/* The graph with its learned tensors, and what it is fed. */
+static struct nb_graph *open_graph(const struct asked *c, struct nb_run *run)
 {
     json_t *j = json_loads(c->text, 0, NULL);
     struct nb_graph *g = nb_graph_new(j, NULL, (struct nb_seed){1, 1}, &error);
-    bool drew = false;
-    x->run =
-        (struct nb_run){.train = true, .wrt_given = c->wrt != NULL, .wrt = {c->wrt != NULL, (const char **)&c->wrt}};
     json_decref(j);
+    *run = (struct nb_run){.train = true, .wrt_given = c->wrt != NULL, .wrt = {c->wrt != NULL, (const char **)&c->wrt}};
     if (!g)
         die(c->name);
-    feed(c, &x->run);
+    feed(c, run);
+    return g;
+}
+
+static void plan(const struct asked *c, struct nb_graph *g, struct subject *x)
+{
+    bool drew = false;
     struct nb_fed fed = nb_graph_fed(g, &x->run);
     struct nb_planned *p = nb_graph_plan(g, c->ask, &x->run, &arena, &error);
     if (!p || nb_session_new(&p->plan, NB_F32, &fed, &arena, &x->session, &drew, &error) ||
@@ -161,6 +173,53 @@ static void run_graph(void *subject)
     if (nb_session_forward(&x->session, &error) ||
         (x->cotangent && nb_session_backward(&x->session, x->cotangent, &error)))
         die("run");
+}
+
+/* ---- the memory of a graph: what the process grows by from when it has all numbers that go in -----------------------
+ */
+
+static long kibibytes(const char *key)
+{
+    char line[128];
+    long kib = -1;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && kib < 0 && fgets(line, sizeof line, f))
+        if (!strncmp(line, key, strlen(key)))
+            kib = atol(line + strlen(key));
+    if (f)
+        fclose(f);
+    return kib;
+}
+
+/* From now on the peak (VmHWM) counts anew. */
+static void forget_peak(void)
+{
+    FILE *f = fopen("/proc/self/clear_refs", "w");
+    malloc_trim(0);
+    if (!f || fputs("5", f) < 0 || fclose(f))
+        die("/proc/self/clear_refs");
+}
+
+static int measure_memory(const char *name)
+{
+    static struct subject warm, x;
+    const struct asked *c = cases;
+    while (c < cases + GRAPHS && strcmp(c->name, name))
+        c++;
+    if (c == cases + GRAPHS)
+        return fprintf(stderr, "no case %s\n", name), 2;
+    struct asked small = *c; /* with it comes what is there once for all: code, OpenBLAS's buffers */
+    small.shape.dim[0] = 1;
+    plan(&small, open_graph(&small, &warm.run), &warm);
+    run_graph(&warm);
+    struct nb_graph *g = open_graph(c, &x.run);
+    forget_peak();
+    long before = kibibytes("VmRSS:");
+    plan(c, g, &x);
+    for (int i = 0; i < 3; i++)
+        run_graph(&x);
+    printf("%s %ld\n", name, (kibibytes("VmHWM:") - before) * 1024);
+    return 0;
 }
 
 /* ---- the same with cblas alone --------------------------------------------------------------------------------------
@@ -310,22 +369,15 @@ static void time_all(struct timed *t, int n, int rounds)
     }
 }
 
-int main(int argc, char **argv)
+static void measure_times(int rounds, const char *part)
 {
     static struct timed t[CASES];
     static struct subject graphs[GRAPHS];
     static struct bare one, many;
     static struct text numbers;
-    int n = 0, rounds = argc > 1 ? atoi(argv[1]) : 5;
-    nb_blas_restart(argv);
-    nb_arena_init(&arena, (size_t)4 << 30);
-    if (nb_blas_start(&error))
-        die("OpenBLAS");
-    printf("# core %s isa %s %s\n", nb_blas_core(), nb_isa(), nb_blas_config());
-    if (rounds < 1)
-        return 0;
+    int n = 0;
     for (int i = 0; i < GRAPHS; i++) {
-        prepare(&cases[i], &graphs[i]);
+        plan(&cases[i], open_graph(&cases[i], &graphs[i].run), &graphs[i]);
         t[n++] = (struct timed){cases[i].name, run_graph, &graphs[i], 1, {0}};
     }
     prepare_bare(&one, 1);
@@ -336,6 +388,20 @@ int main(int argc, char **argv)
     t[n++] = (struct timed){"number_lift", run_lift, &numbers, NUMBERS, {0}};
     t[n++] = (struct timed){"number_strtod", run_strtod, &numbers, NUMBERS, {0}};
     t[n++] = (struct timed){"number_jansson", run_jansson, &numbers, NUMBERS, {0}};
-    time_all(t, only(t, n, argc > 2 ? argv[2] : ""), rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds);
+    time_all(t, only(t, n, part), rounds);
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = argc > 1 ? atoi(argv[1]) : 5;
+    nb_blas_restart(argv);
+    nb_arena_init(&arena, (size_t)4 << 30);
+    if (nb_blas_start(&error))
+        die("OpenBLAS");
+    if (argc > 2 && !strcmp(argv[1], "memory"))
+        return measure_memory(argv[2]);
+    printf("# core %s isa %s %s\n", nb_blas_core(), nb_isa(), nb_blas_config());
+    if (rounds > 0)
+        measure_times(rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds, argc > 2 ? argv[2] : "");
     return 0;
 }

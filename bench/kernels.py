@@ -2,7 +2,8 @@
 """PyTorch's side of bench/kernels.c: the same cases, one thread, `name nanoseconds`, medians of interleaved rounds, in
 CPU time.
 
-    bench/kernels.py [ROUNDS]        0: only the first line, about the machine"""
+    bench/kernels.py [ROUNDS [PART OF A NAME]]        0: only the first line, about the machine
+    bench/kernels.py memory NAME                      `name bytes`: by how much this network makes the process grow"""
 import ctypes
 import statistics
 import sys
@@ -24,34 +25,64 @@ def lenet():
                          nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
 
 
-def forward(module, x):
+def conv3():
+    return nn.Conv2d(64, 64, 3, padding=1, bias=False)
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.f = nn.Sequential(conv3(), nn.BatchNorm2d(64), nn.ReLU(), conv3(), nn.BatchNorm2d(64))
+
+    def forward(self, x):
+        return torch.relu(self.f(x) + x)
+
+
+class Sequence(nn.LSTM):
+    def forward(self, x):
+        return super().forward(x)[0]
+
+
+def forward(function, *shape):
+    x = torch.randn(shape)
+
     def run():
         with torch.inference_mode():
-            module(x)
+            function(x)
     return run
 
 
-def both(module, x, wrt, g):
-    return lambda: torch.autograd.grad(module(x), wrt, g)
+def both(function, *shape, outputs=None):
+    """Gradients of all that is learned; with `outputs`, the size of a last layer's rows, x is data and has none."""
+    x = torch.randn(shape, requires_grad=not outputs)
+    g = torch.randn((shape[0], outputs) if outputs else shape)
+    wrt = [] if outputs else [x]
+    wrt += function.parameters() if isinstance(function, nn.Module) else []
+    return lambda: torch.autograd.grad(function(x), wrt, g)
 
 
-def cases():
-    small, large, norm, net, conv = mlp(256, 128), mlp(512, 256), nn.BatchNorm2d(64), lenet(), nn.Conv2d(64, 64, 3, padding=1)
-    flat, image, image_g = torch.randn(1 << 20), torch.randn(16, 64, 32, 32, requires_grad=True), torch.randn(16, 64, 32, 32)
-    logits, labels = torch.randn(256, 1000, requires_grad=True), torch.zeros(256, dtype=torch.int64)
-    return {
-        "mlp_b1_forward": forward(small, torch.randn(1, 784)),
-        "mlp_b64_forward": forward(small, torch.randn(64, 784)),
-        "mlp_b128_both": both(large, torch.randn(128, 784), list(large.parameters()), torch.randn(128, 10)),
-        "relu_1m_forward": forward(F.relu, flat),
-        "sigmoid_1m_forward": forward(torch.sigmoid, flat),
-        "tanh_1m_forward": forward(torch.tanh, flat),
-        "softplus_1m_forward": forward(F.softplus, flat),
-        "softmax_ce_256x1000_both": lambda: torch.autograd.grad(F.cross_entropy(logits, labels), logits),
-        "batchnorm2d_1m_both": both(norm, image, [image, *norm.parameters()], image_g),
-        "lenet_b64_both": both(net, torch.randn(64, 1, 28, 28), list(net.parameters()), torch.randn(64, 10)),
-        "conv2d_64_both": both(conv, image, [image, *conv.parameters()], image_g),
-    }
+def cross_entropy(n):
+    logits, labels = torch.randn(n, 1000, requires_grad=True), torch.zeros(n, dtype=torch.int64)
+    return lambda: torch.autograd.grad(F.cross_entropy(logits, labels), logits)
+
+
+# name -> its first size, and what makes it
+FLAT, IMAGE = 1 << 20, (64, 32, 32)
+POINTWISE = {"relu": F.relu, "leaky_relu": F.leaky_relu, "elu": F.elu, "sigmoid": torch.sigmoid, "tanh": torch.tanh,
+             "softplus": F.softplus, "silu": F.silu, "gelu": F.gelu}
+CASES = {
+    "mlp_b1_forward": (1, lambda n: forward(mlp(256, 128), n, 784)),
+    "mlp_b64_forward": (64, lambda n: forward(mlp(256, 128), n, 784)),
+    "mlp_b128_both": (128, lambda n: both(mlp(512, 256), n, 784, outputs=10)),
+    **{f"{k}_1m_forward": (FLAT, lambda n, f=POINTWISE[k]: forward(f, n)) for k in ("relu", "sigmoid", "tanh", "softplus")},
+    **{f"{k}_1m_both": (FLAT, lambda n, f=f: both(f, n)) for k, f in POINTWISE.items()},
+    "softmax_ce_256x1000_both": (256, cross_entropy),
+    "batchnorm2d_1m_both": (16, lambda n: both(nn.BatchNorm2d(64), n, *IMAGE)),
+    "conv2d_64_both": (16, lambda n: both(conv3(), n, *IMAGE)),
+    "residual_b16_both": (16, lambda n: both(Residual(), n, *IMAGE)),
+    "lenet_b64_both": (64, lambda n: both(lenet(), n, 1, 28, 28, outputs=10)),
+    "lstm_t50_b32_both": (50, lambda n: both(Sequence(128, 128), n, 32, 128)),
+}
 
 
 def time_once(run):
@@ -67,6 +98,39 @@ def time_once(run):
             return spent / times * 1e9
 
 
+def measure_times(rounds, part):
+    runs = {name: make(n) for name, (n, make) in CASES.items() if part in name}
+    taken = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            taken[name].append(time_once(run))
+    for name, ns in taken.items():
+        print(name, f"{statistics.median(ns):.2f}")
+
+
+def kibibytes(key):
+    with open("/proc/self/status") as f:
+        return next(int(row.split()[1]) for row in f if row.startswith(key))
+
+
+def forget_peak():
+    """From now on the peak (VmHWM) counts anew."""
+    ctypes.CDLL(None).malloc_trim(0)
+    with open("/proc/self/clear_refs", "w") as f:
+        f.write("5")
+
+
+def measure_memory(name):
+    n, make = CASES[name]
+    make(1)()  # with it comes what is there once for all: code, buffers of OpenBLAS
+    run = make(n)
+    forget_peak()
+    before = kibibytes("VmRSS:")
+    for _ in range(3):
+        run()
+    print(name, (kibibytes("VmHWM:") - before) * 1024)
+
+
 def core():
     get = ctypes.CDLL("libopenblas.so.0").openblas_get_corename
     get.restype = ctypes.c_char_p
@@ -76,15 +140,11 @@ def core():
 def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    first, second = [*sys.argv[1:], "5", ""][:2] if len(sys.argv) < 3 else sys.argv[1:3]
+    if first == "memory":
+        return measure_memory(second)
     print("# core", core(), "torch", torch.__version__)
-    runs = cases() if rounds else {}
-    taken = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            taken[name].append(time_once(run))
-    for name, ns in taken.items():
-        print(name, f"{statistics.median(ns):.2f}")
+    measure_times(int(first), second)
 
 
 main()
