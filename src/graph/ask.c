@@ -429,6 +429,10 @@ int nb_graph_cotangents(const struct nb_planned *p, const struct nb_run *run, en
     for (int i = 0; i < w->nseed; i++) {
         const struct nb_tensor *t = p->loss >= 0 ? NULL : &run->cotangents.v[i].t;
         size_t n = t ? (size_t)nb_count(&t->shape) : 1;
+        if (t && t->dtype == dtype) {
+            (*cotangent)[i] = t->data;
+            continue;
+        }
         if (!((*cotangent)[i] = nb_alloc(a, n, nb_dtype_size(dtype), e)))
             return -1;
         nb_convert(dtype, (*cotangent)[i], t ? t->dtype : NB_F64, t ? t->data : &one, n);

@@ -22,7 +22,7 @@ struct nb_planned *nb_graph_plan(struct nb_graph *g, enum nb_ask ask, const stru
                                  struct nb_arena *scratch, struct nb_error *e);
 void nb_planned_unref(struct nb_planned *p);
 
-/* The cotangents of the plan's seeds in dtype: from the request, or 1 for a loss. */
+/* The cotangents of the plan's seeds in dtype: from the request, lent if they are of this dtype, or 1 for a loss. */
 int nb_graph_cotangents(const struct nb_planned *p, const struct nb_run *run, enum nb_dtype dtype, struct nb_arena *a,
                         void ***cotangent, struct nb_error *e);
 /* What the modules that ran have to say: "node: sentence". */

@@ -104,6 +104,10 @@ static int bring_real(struct nb_session *s, const struct nb_tensor *t, struct nb
                       struct nb_error *e)
 {
     size_t n = (size_t)nb_count(&t->shape);
+    if (t->dtype == s->dtype && t->dtype == s->plan->net.dtype) {
+        *to = t->data;
+        return 0;
+    }
     if (!(*to = nb_alloc(a, n, nb_dtype_size(s->dtype), e)))
         return -1;
     if (s->plan->net.dtype == NB_F32 && t->dtype == NB_F64)

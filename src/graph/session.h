@@ -27,8 +27,9 @@ struct nb_session {
     void *watcher;
 };
 
-/* Numbers of the graph's learned tensors (in the order of net.learned) and what is fed by name, converted to dtype;
- * noise not fed is drawn from the seed (*drew). Places: /inputs/NAME/index. */
+/* Numbers of the graph's learned tensors (in the order of net.learned) and what is fed by name: lent if they are of
+ * this dtype (nb_session_own), else converted; noise not fed is drawn from the seed (*drew). Places:
+ * /inputs/NAME/index. */
 struct nb_fed {
     const struct nb_tensors *inputs, *parameters;
     struct nb_seed seed;
