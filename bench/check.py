@@ -3,7 +3,6 @@
 
     bench/check.py NABLAD [PYTHON]     by itself, as a table
 """
-import http.client
 import json
 import os
 import subprocess
@@ -11,12 +10,11 @@ import sys
 import tempfile
 import time
 
-from process import Process
+from process import Client, Process
 from table import Row, head, line, median
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALL_CORES = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-JSON = {"Content-Type": "application/json"}
 TORCH = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 ENTRIES = ("90", "4 million", "268 million")
 
@@ -40,28 +38,16 @@ def cases():
             "tiny": {"graph": small, "dims": {"B": 4}}}
 
 
-class Client:
-    def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-
-    def post(self, path, body):
-        self.connection.request("POST", path, body if isinstance(body, bytes) else json.dumps(body), JSON)
-        reply = self.connection.getresponse()
-        text = reply.read()
-        if reply.status not in (200, 201):
-            raise RuntimeError(f"{path}: {reply.status} {text[:300]}")
-        return text
-
-    def seconds(self, request, times):
-        body, taken = json.dumps({**request, "seed": 1, "detail": "summary"}).encode(), []
-        for _ in range(times):
-            start = time.perf_counter()
-            text = self.post("/v1/check", body)
-            taken.append(time.perf_counter() - start)
-        reply = json.loads(text)
-        if reply["verdict"] != "right":
-            raise RuntimeError(text[:500])
-        return median(taken), reply
+def seconds(client, request, times):
+    body, taken = json.dumps({**request, "seed": 1, "detail": "summary"}).encode(), []
+    for _ in range(times):
+        start = time.perf_counter()
+        text = client.post("/v1/check", body)
+        taken.append(time.perf_counter() - start)
+    reply = json.loads(text)
+    if reply["verdict"] != "right":
+        raise RuntimeError(text[:500])
+    return median(taken), reply
 
 
 # ---- the smallest wrong entry -----------------------------------------------------------------------------------------
@@ -110,7 +96,7 @@ def measure_with(nablad, cores):
             p.wait_until_up()
             client = Client(p.port)
             times = {"large": 3, "small": 21, "wide": 9, "tiny": 300}
-            return {k: client.seconds(request, times[k]) for k, request in cases().items()}
+            return {k: seconds(client, request, times[k]) for k, request in cases().items()}
 
 
 def measure(nablad, python):

@@ -15,6 +15,7 @@ import servers
 import standing
 import starve
 import table
+import training
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DOCUMENT = os.path.join(HERE, "..", "docs", "benchmarks.md")
@@ -22,7 +23,7 @@ DOCUMENT = os.path.join(HERE, "..", "docs", "benchmarks.md")
 
 def options():
     p = argparse.ArgumentParser()
-    for name in ("nablad", "kernels", "empty", "modules", "python"):
+    for name in ("nablad", "kernels", "step", "empty", "modules", "python"):
         p.add_argument("--" + name, required=True)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--repeats", type=int, default=5, help="of each kernel in each round")
@@ -52,17 +53,18 @@ def cpu():
 def one_pass(setup, name):
     """Rows for the table, and the lines of the numbers behind them."""
     print(f"{name}: kernels ...", file=sys.stderr)
-    ours, torch = inside.measure(setup)
+    times, memory = inside.measure(setup), inside.measure_memory(setup)
+    step = training.measure(setup.nablad, setup.step)
     print(f"{name}: servers ...", file=sys.stderr)
     with tempfile.TemporaryDirectory() as setup.scratch:
         cases, still = servers.measure(setup), standing.measure(setup)
     print(f"{name}: checks ...", file=sys.stderr)
     checks, beside = check.measure(setup.nablad, setup.python), starve.measure(setup.nablad)
     graded = course.measure(setup.nablad, setup.students)
-    rows = [*inside.rows(ours, torch), *servers.rows(cases), *standing.rows(*still), *check.rows(checks),
-            *starve.rows(beside), *course.rows(graded)]
-    return rows, ["", f"### The numbers behind it, {name}", "", *inside.times(ours, torch), "", *servers.times(cases), "",
-                  *check.table(checks), "", *starve.table(beside)]
+    rows = [*inside.rows(*times), *inside.memory_rows(*memory), *training.rows(step), *servers.rows(cases),
+            *standing.rows(*still), *check.rows(checks), *starve.rows(beside), *course.rows(graded)]
+    return rows, ["", f"### The numbers behind it, {name}", "", *inside.times(*times, *memory), "",
+                  *training.table(step), "", *servers.times(cases), "", *check.table(checks), "", *starve.table(beside)]
 
 
 def report(setup):

@@ -157,14 +157,27 @@ static struct nb_graph *open_graph(const struct asked *c, struct nb_run *run)
     return g;
 }
 
-static void plan(const struct asked *c, struct nb_graph *g, struct subject *x)
+static struct nb_planned *plan(const struct asked *c, struct nb_graph *g, const struct nb_run *run)
+{
+    struct nb_planned *p = nb_graph_plan(g, c->ask, run, &arena, &error);
+    if (!p)
+        die(c->name);
+    return p;
+}
+
+static void open_session(const struct asked *c, struct nb_graph *g, struct nb_planned *p, struct subject *x)
 {
     bool drew = false;
     struct nb_fed fed = nb_graph_fed(g, &x->run);
-    struct nb_planned *p = nb_graph_plan(g, c->ask, &x->run, &arena, &error);
-    if (!p || nb_session_new(&p->plan, NB_F32, &fed, &arena, &x->session, &drew, &error) ||
+    if (nb_session_new(&p->plan, NB_F32, &fed, &arena, &x->session, &drew, &error) ||
         (c->ask == NB_ASK_BACKWARD && nb_graph_cotangents(p, &x->run, NB_F32, &arena, &x->cotangent, &error)))
         die(c->name);
+}
+
+static void prepare(const struct asked *c, struct subject *x)
+{
+    struct nb_graph *g = open_graph(c, &x->run);
+    open_session(c, g, plan(c, g, &x->run), x);
 }
 
 static void run_graph(void *subject)
@@ -175,7 +188,7 @@ static void run_graph(void *subject)
         die("run");
 }
 
-/* ---- the memory of a graph: what the process grows by from when it has all numbers that go in -----------------------
+/* ---- the memory of a run: by how much the process grows once it has the plan and all numbers that go in ------------
  */
 
 static long kibibytes(const char *key)
@@ -210,12 +223,13 @@ static int measure_memory(const char *name)
         return fprintf(stderr, "no case %s\n", name), 2;
     struct asked small = *c; /* with it comes what is there once for all: code, OpenBLAS's buffers */
     small.shape.dim[0] = 1;
-    plan(&small, open_graph(&small, &warm.run), &warm);
+    prepare(&small, &warm);
     run_graph(&warm);
     struct nb_graph *g = open_graph(c, &x.run);
+    struct nb_planned *p = plan(c, g, &x.run);
     forget_peak();
     long before = kibibytes("VmRSS:");
-    plan(c, g, &x);
+    open_session(c, g, p, &x);
     for (int i = 0; i < 3; i++)
         run_graph(&x);
     printf("%s %ld\n", name, (kibibytes("VmHWM:") - before) * 1024);
@@ -377,7 +391,7 @@ static void measure_times(int rounds, const char *part)
     static struct text numbers;
     int n = 0;
     for (int i = 0; i < GRAPHS; i++) {
-        plan(&cases[i], open_graph(&cases[i], &graphs[i].run), &graphs[i]);
+        prepare(&cases[i], &graphs[i]);
         t[n++] = (struct timed){cases[i].name, run_graph, &graphs[i], 1, {0}};
     }
     prepare_bare(&one, 1);

@@ -137,14 +137,14 @@ def core():
     return get().decode()
 
 
-def main():
+def main(first="5", second=""):
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    first, second = [*sys.argv[1:], "5", ""][:2] if len(sys.argv) < 3 else sys.argv[1:3]
     if first == "memory":
         return measure_memory(second)
     print("# core", core(), "torch", torch.__version__)
-    measure_times(int(first), second)
+    if first != "0":
+        measure_times(int(first), second)
 
 
-main()
+main(*sys.argv[1:])

@@ -1,5 +1,6 @@
-"""A server under test: started on one core, watched through /proc, ended."""
+"""A server under test: started on one core, asked, watched through /proc, ended."""
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -14,13 +15,39 @@ def free_port():
         return s.getsockname()[1]
 
 
-def ask(port, method, path, body=None, kind="application/json"):
+class Client:
+    """One connection that is kept. A body that is not bytes is sent as JSON."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+        self.connection.connect()
+        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self, method, path, body=None, kind="application/json", **headers):
+        """Status and body of the reply."""
+        if body is not None:
+            body = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers["Content-Type"] = kind
+        self.connection.request(method, path, body, headers)
+        reply = self.connection.getresponse()
+        return reply.status, reply.read()
+
+    def post(self, path, body, *kind, **headers):
+        """The body of the reply, which has to be a good one."""
+        status, text = self.ask("POST", path, body, *kind, **headers)
+        if status not in (200, 201, 202):
+            raise RuntimeError(f"{path}: {status} {text[:300]}")
+        return text
+
+    def close(self):
+        self.connection.close()
+
+
+def ask(port, *request):
     """Status and body of one request on a connection of its own."""
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    c = Client(port)
     try:
-        c.request(method, path, body, {"Content-Type": kind} if body is not None else {})
-        r = c.getresponse()
-        return r.status, r.read()
+        return c.ask(*request)
     finally:
         c.close()
 

@@ -6,13 +6,14 @@
 #     bench/run.sh --install    first install what is missing (Debian packages, and two from npm by their lock file)
 #     bench/run.sh --quick      short rounds, to see that all of it works
 #
-# NABLAD, KERNELS and EMPTY are the programs; without them those of the build directory one is in, or of build/.
+# NABLAD, KERNELS, STEP and EMPTY are the programs; without them those of the build directory one is in, or of build/.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$PWD
 [ -x "$build/nablad" ] || build=$here/../build
 nablad=${NABLAD:-$build/nablad}
 kernels=${KERNELS:-$build/bench/kernels}
+step=${STEP:-$build/bench/step}
 empty=${EMPTY:-$build/bench/empty}
 python=/usr/bin/python3 # the one that Debian's packages are for
 modules=${BENCH_MODULES:-$(dirname "$nablad")/bench-peers/node_modules}
@@ -64,7 +65,7 @@ install() {
 
 complain() { # says what is missing; false if all is there
     local packages program some=false
-    for program in "$nablad" "$kernels" "$empty"; do
+    for program in "$nablad" "$kernels" "$step" "$empty"; do
         [ -x "$program" ] || { echo "missing: $program (make bench builds it)" && some=true; }
     done
     packages=$(missing_packages | xargs)
@@ -89,4 +90,4 @@ if complain >&2; then
     exit 1
 fi
 PYTHONDONTWRITEBYTECODE=1 exec "$python" "$here/compare.py" --python "$python" --nablad "$nablad" --kernels "$kernels" \
-    --empty "$empty" --modules "$modules" ${options[@]+"${options[@]}"}
+    --step "$step" --empty "$empty" --modules "$modules" ${options[@]+"${options[@]}"}

@@ -14,7 +14,7 @@ def store(setup, data):
     with Process(lambda port: [setup.nablad, "--port", str(port), "--data", data]) as p:
         p.wait_until_up()
         for i in range(GRAPHS):
-            status, reply = ask(p.port, "POST", "/v1/graphs", json.dumps({**body, "name": f"net{i}"}))
+            status, reply = ask(p.port, "POST", "/v1/graphs", {**body, "name": f"net{i}"})
             if status != 201:
                 raise RuntimeError(f"graph {i}: {status} {reply[:300]}")
 

@@ -4,7 +4,6 @@ coordinate, and one client after the other asks for small forwards.
 
     bench/starve.py NABLAD [REQUESTS]     by itself, as a table
 """
-import http.client
 import json
 import os
 import socket
@@ -12,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from process import Process
+from process import Client, Process
 from table import Row, head, line
 
 ALL_CORES = ",".join(map(str, sorted(os.sched_getaffinity(0))))
@@ -31,19 +30,6 @@ GIANT = {
 SMALL = {"inputs": {"x": ["B", 2]}, "nodes": {"net": {"chain": [{"Linear": [2, 2]}, "ReLU", {"Linear": [2, 1]}], "in": "x"}},
          "outputs": ["net"]}
 INPUTS = {"inputs": {"x": [[0, 0], [0, 1], [1, 0], [1, 1]]}}
-JSON = {"Content-Type": "application/json"}
-
-
-class Client:
-    def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self.connection.connect()
-        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def ask(self, method, path, body=None, headers=JSON):
-        self.connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        reply = self.connection.getresponse()
-        return reply.status, reply.read()
 
 
 def times(client, path, body, n):
@@ -71,7 +57,7 @@ def load(port, waited):
     for s in sockets:
         s.sendall(head_.encode() + body)
     client = Client(port)
-    paths = [json.loads(client.ask("POST", "/v1/check", GIANT, {**JSON, "Prefer": "respond-async"})[1])["links"]["self"]
+    paths = [json.loads(client.post("/v1/check", GIANT, Prefer="respond-async"))["links"]["self"]
              for _ in range(JOBS)]
     while any(json.loads(client.ask("GET", p)[1])["state"] != "running" for p in paths):
         time.sleep(0.1)

@@ -10,14 +10,16 @@ class Row:
     def __init__(self, what, value, aim, unit="x", at_most=False):
         self.what, self.value, self.aim, self.unit, self.at_most = what, value, aim, unit, at_most
 
-    def reached(self):
-        return self.value <= self.aim if self.at_most else self.value >= self.aim
+    def number(self):
+        return f"{self.value:.2f}" if self.unit == "x" and self.value < 10 else f"{self.value:.3g}"
 
-    def number(self, v):
-        return f"{v:.2f}{self.unit}" if self.unit == "x" and v < 10 else f"{v:.3g}{self.unit}"
+    def reached(self):
+        """By the number that is shown."""
+        shown = float(self.number())
+        return shown <= self.aim if self.at_most else shown >= self.aim
 
     def cells(self):
-        return f"{self.number(self.value)} {'yes' if self.reached() else '**no**'}"
+        return f"{self.number()}{self.unit} {'yes' if self.reached() else '**no**'}"
 
     def aim_text(self):
         return f"{'at most' if self.at_most else 'at least'} {self.aim:g}{self.unit}"
