@@ -203,7 +203,7 @@ static int climb_all(struct rungs *r, int slot, int64_t c, int64_t only, int hal
 static double gap_of(const struct rungs *r, int64_t c, int64_t b, const struct ladder *l, bool *agrees)
 {
     double n = nb_kept(r->p, r->kept, c)[b], d = fabs(n - l->value), m = fmax(fabs(n), fabs(l->value));
-    *agrees = d <= nb_kept(r->p, r->bar, c)[b] + l->bar + AGREE * m || !isfinite(d);
+    *agrees = !(d > nb_kept(r->p, r->bar, c)[b] + l->bar + AGREE * m) || !isfinite(d); /* nor does a bar that is NaN */
     return m > 0 && isfinite(d) ? d / m : 0;
 }
 
