@@ -43,16 +43,28 @@ struct gelu {
     int64_t approximate;
 };
 
-/* Phi(x) by erfc: 1 + erf has no digits left for large negative x. */
+static inline nb_real bell(nb_real x)
+{
+    return nb_exp((nb_part)-0.5 * x * x);
+}
+
+/* Phi(x). In float a bell times a polynomial in 1 / (1 + 0.3|x|), fitted to Phi(-|x|) within 6e-8 of itself; the slope
+ * has the bell anyway. Otherwise by erfc: 1 + erf has no digits left for large negative x. */
 static inline nb_real normal_below(nb_real x)
 {
+#if NB_BUILD == 0
+    nb_real t = 1 / (1 + 0.3f * nb_abs(x)), s = 0.228217498f + t * (-0.168952057f + t * 0.0383342887f);
+    nb_real r = 0.0948329285f + t * (0.142185186f + t * (-0.075999796f + t * s));
+    nb_real tail = bell(x) * (6.85299234e-06f + t * (0.119493062f + t * (0.121882066f + t * r)));
+    return x < 0 ? tail : 1 - tail;
+#else
     return (nb_part)0.5 * nb_erfc((nb_part)-M_SQRT1_2 * x);
+#endif
 }
 
 static inline nb_real normal_density(nb_real x)
 {
-    const nb_part c = (nb_part)(M_2_SQRTPI * M_SQRT1_2 / 2); /* 1/sqrt(2 pi) */
-    return c * nb_exp((nb_part)-0.5 * x * x);
+    return (nb_part)(M_2_SQRTPI * M_SQRT1_2 / 2) * bell(x); /* 1/sqrt(2 pi) */
 }
 
 NB_MAP1(gelu_erf_value, , x, x *normal_below(x))
