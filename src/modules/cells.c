@@ -42,13 +42,25 @@ static void sum_gates(const struct nb_recurrence *r, const struct nb_pass *p, nb
         NB(nb_gate_sums)(p, db);
 }
 
+/* dw = or += da' h over a span, with the states before its steps; the first one may lie apart. */
+static void learn_from_states(const struct nb_pass *p, size_t wide, const nb_real *da, nb_real *dw)
+{
+    const struct nb_recurrence *r = p->r;
+    bool apart = r->lent && r->first == 0 && r->part > 0;
+    size_t n = r->units, rows = apart ? r->batch : 0;
+    if (apart)
+        NB(nb_gemm)(true, false, wide, n, rows, da, p->h, r->again, dw);
+    NB(nb_gemm)
+    (true, false, wide, n, r->part - rows, da + rows * wide, nb_before(p, r->first + apart), apart || r->again, dw);
+}
+
 static void learn_plain(const struct nb_pass *p, nb_real *dw, nb_real *db, nb_real *dp)
 {
     const struct nb_recurrence *r = p->r;
     size_t n = r->units, wide = r->cell->gates * n;
     (void)dp;
     if (dw)
-        NB(nb_gemm)(true, false, wide, n, r->part, r->da, nb_span_before(p, p->h), r->again, dw);
+        learn_from_states(p, wide, r->da, dw);
     if (db)
         sum_gates(r, p, db);
 }
@@ -148,7 +160,8 @@ static void learn_lstm(const struct nb_pass *p, nb_real *dw, nb_real *db, nb_rea
     learn_plain(p, dw, db, NULL);
     if (!dp)
         return;
-    const nb_real *before = nb_span_before(p, p->c), *after = nb_all_after(p, p->c) + r->first * r->batch * n;
+    const nb_real *c = p->c + r->first * r->batch * n;
+    const nb_real *before = c + p->reverse * r->batch * n, *after = c + !p->reverse * r->batch * n;
     nb_real *to = r->again ? r->sums : dp;
     peephole_sum(r->part, n, r->da, before, to);
     peephole_sum(r->part, n, r->da + n, before, to + n);
@@ -197,7 +210,7 @@ static void learn_gru(const struct nb_pass *p, nb_real *dw, nb_real *db, nb_real
     size_t n = r->units;
     (void)dp;
     if (dw)
-        NB(nb_gemm)(true, false, 3 * n, n, r->part, r->apart, nb_span_before(p, p->h), r->again, dw);
+        learn_from_states(p, 3 * n, r->apart, dw);
     if (db)
         sum_span(r, 3 * n, r->apart, db);
 }
@@ -243,7 +256,7 @@ static void learn_original(const struct nb_pass *p, nb_real *dw, nb_real *db, nb
     size_t n = r->units;
     (void)dp;
     if (dw) {
-        NB(nb_gemm)(true, false, 2 * n, n, r->part, r->apart, nb_span_before(p, p->h), r->again, dw);
+        learn_from_states(p, 2 * n, r->apart, dw);
         NB(nb_gemm)
         (true, false, n, n, r->part, r->apart + 2 * r->span * r->batch * n, p->kept + r->first * r->batch * n, r->again,
          dw + 2 * n * n);

@@ -1,7 +1,7 @@
 /* RNN, LSTM, GRU: cells over time, in layers and in both directions; and the run of them, also of one cell.
  *
  * Inside, everything is [T, B, .]. The products with the inputs of all steps are one gemm before the first step, those
- * of the weights' gradients one for some hundred rows; between them there is one gemm a step, and what gates.h does. */
+ * of the weights' gradients one for a hundred rows; between them there is one gemm a step, and what gates.h does. */
 #include "modules/recurrent.h"
 #include "nabla/kernel.h"
 #include <math.h>
@@ -48,14 +48,20 @@ static size_t lay_out(struct nb_recurrence *r, nb_real *work, bool back)
     return m.used;
 }
 
+/* The states after the steps of this pass are the output as it is. */
+static bool lends(const struct nb_recurrence *r, size_t index)
+{
+    return r->lent && index == r->layers - 1;
+}
+
 static size_t lay_pass(const struct nb_recurrence *r, struct nb_pass *p, nb_real *saved)
 {
     struct room m = {saved, 0};
-    size_t n = r->units, states = (r->steps + 1) * r->batch * n;
+    size_t n = r->units, one = r->batch * n, states = (r->steps + 1) * one;
     p->a = take(&m, r->rows * r->cell->gates * n);
     p->kept = take(&m, r->rows * r->cell->kept * n);
-    p->h = take(&m, states);
     p->c = r->cell->memory ? take(&m, states) : NULL;
+    p->h = take(&m, lends(r, p->index) ? one : states);
     return m.used;
 }
 
@@ -65,6 +71,7 @@ static struct nb_pass pass_of(const struct nb_recurrence *r, size_t layer, size_
     const struct nb_tensor *w = r->call->w + p.index * r->own;
     p.in = layer ? r->directions * r->units : r->in;
     lay_pass(r, &p, (nb_real *)r->call->saved + p.index * r->saved);
+    p.after = lends(r, p.index) ? r->call->out[0].data : p.h + !p.reverse * r->batch * r->units;
     p.wi = w[0].data;
     p.wh = w[1].data;
     p.bi = r->bias ? w[2].data : NULL;
@@ -77,7 +84,7 @@ static struct nb_moment moment_of(const struct nb_pass *p, size_t t)
 {
     const struct nb_recurrence *r = p->r;
     size_t n = r->batch * r->units, before = (t + p->reverse) * n, after = (t + !p->reverse) * n;
-    struct nb_moment s = {.t = t, .h = p->h + before, .h1 = p->h + after};
+    struct nb_moment s = {.t = t, .h = nb_before(p, t), .h1 = p->after + t * n};
     s.a = p->a + t * n * r->cell->gates;
     s.kept = p->kept + t * n * r->cell->kept;
     if (p->c)
@@ -116,11 +123,11 @@ static void to_outside(const struct nb_recurrence *r, size_t n, const nb_real *x
             nb_copy(n, x + (t * r->batch + b) * n, y + row_outside(r, t, b) * n);
 }
 
-/* So many rows make a good gemm, and stay in the cache. */
-enum { SPAN_ROWS = 511 };
+/* So many rows make a good gemm; more of them need more memory and gain nothing. */
+enum { SPAN_ROWS = 127 };
 
-static struct nb_recurrence run_for(const struct nb_recurrent_args *a, enum nb_family family, size_t steps,
-                                    size_t batch)
+static struct nb_recurrence run_for(const struct nb_recurrent_args *a, enum nb_family family, bool lengths,
+                                    size_t steps, size_t batch)
 {
     struct nb_recurrence r = {.cell = NB(nb_cell_of)(a, family), .steps = steps, .batch = batch, .rows = steps * batch};
     struct nb_pass p = {.r = &r};
@@ -135,6 +142,8 @@ static struct nb_recurrence run_for(const struct nb_recurrent_args *a, enum nb_f
     r.batch_first = a->batch_first;
     r.clip = a->clip > 0 ? (nb_part)a->clip : (nb_part)INFINITY;
     r.growth = (nb_part)(1 / (1 - a->dropout));
+    r.lent = r.sequence && r.directions == 1 && !r.batch_first && !lengths;
+    p.index = r.layers;
     r.saved = lay_pass(&r, &p, NULL);
     r.span = SPAN_ROWS / (batch ? batch : 1) + 1;
     r.span = r.span < steps ? r.span : steps;
@@ -167,12 +176,12 @@ static struct nb_recurrence run_of(const struct nb_call *c, enum nb_family famil
     const struct nb_recurrent_args *a = c->args;
     size_t steps, batch;
     count_samples(a, &c->in[0].shape, &steps, &batch);
-    struct nb_recurrence r = run_for(a, family, steps, batch);
+    int later = 2 + (family == NB_LSTM);
+    const int64_t *length = a->num_layers ? c->in[later].data : NULL;
+    struct nb_recurrence r = run_for(a, family, length, steps, batch);
     r.call = c;
-    if (r.sequence) {
-        r.length = c->in[after_states(&r)].data;
-        r.mask = c->train ? c->in[after_states(&r) + 1].data : NULL;
-    }
+    r.length = length;
+    r.mask = c->train && r.sequence ? c->in[later + 1].data : NULL;
     return r;
 }
 
@@ -187,8 +196,11 @@ void NB(nb_recurrent_room)(struct nb_infer *s, enum nb_family family)
     if (!known)
         return;
     count_samples(s->args, &s->in[0], &steps, &batch);
-    struct nb_recurrence r = run_for(s->args, family, steps, batch);
-    s->saved = r.saved * r.layers * r.directions;
+    const struct nb_recurrent_args *a = s->args;
+    bool lengths = a->num_layers && s->in[2 + (family == NB_LSTM)].rank >= 0;
+    struct nb_recurrence r = run_for(a, family, lengths, steps, batch);
+    struct nb_pass last = {.r = &r, .index = r.layers * r.directions - 1};
+    s->saved = last.index * r.saved + lay_pass(&r, &last, NULL);
     s->work = lay_out(&r, NULL, true);
 }
 
@@ -200,11 +212,10 @@ static void gather(const struct nb_recurrence *r, size_t layer, bool outside, nb
     size_t n = r->units, wide = r->directions * n;
     for (size_t d = 0; d < r->directions; d++) {
         struct nb_pass p = pass_of(r, layer, d);
-        const nb_real *h = nb_all_after(&p, p.h);
         for (size_t t = 0; t < r->steps; t++)
             for (size_t b = 0; b < r->batch; b++) {
                 size_t row = t * r->batch + b, at = outside ? row_outside(r, t, b) : row;
-                nb_copy_or_clear(n, nb_idle(r, t, b) ? NULL : h + row * n, to + at * wide + d * n);
+                nb_copy_or_clear(n, nb_idle(r, t, b) ? NULL : p.after + row * n, to + at * wide + d * n);
             }
     }
 }
@@ -225,7 +236,7 @@ static const nb_real *input_of(const struct nb_recurrence *r, size_t layer)
     const nb_real *mask = mask_above(r, layer - 1);
     struct nb_pass below = pass_of(r, layer - 1, 0);
     if (r->directions == 1 && !r->length && !mask)
-        return nb_all_after(&below, below.h);
+        return below.after;
     gather(r, layer - 1, false, r->x);
     if (mask)
         scaled(r->rows * r->directions * r->units, r->x, mask, r->growth, r->x);
@@ -276,7 +287,7 @@ static void pass_forward(const struct nb_pass *p, const nb_real *x)
         if (r->length)
             stay(p, &s);
     }
-    nb_copy(n, p->h + last, states_in(p, &c->out[r->sequence]));
+    nb_copy(n, p->reverse ? p->h : nb_before(p, r->steps), states_in(p, &c->out[r->sequence]));
     if (p->c)
         nb_copy(n, p->c + last, states_in(p, &c->out[r->sequence + 1]));
 }
@@ -305,7 +316,7 @@ int NB(nb_recurrent_forward)(const struct nb_call *c, enum nb_family family, str
             pass_forward(&p, x);
         }
     }
-    if (r.sequence)
+    if (r.sequence && !r.lent)
         gather(&r, r.layers - 1, true, c->out[0].data);
     return 0;
 }

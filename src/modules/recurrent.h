@@ -106,6 +106,7 @@ struct nb_recurrence {
     const int64_t *length;
     const nb_real *mask;
     size_t saved; /* reals of a pass */
+    bool lent;    /* the output has the states of the last layer as they are, they are not kept twice */
     /* Backward goes by spans of steps: the gradients of the gates are kept for one, then go to the learned tensors. */
     size_t span, first, part; /* most steps of one; its first step; its rows */
     bool again;               /* not the first span: what it gives is added */
@@ -118,13 +119,15 @@ struct nb_recurrence {
 };
 
 /* One layer in one direction. The gates stand in the order of time, and so do the states, of which there is one more:
- * the one before step t is at t, where time runs backwards at t + 1; the one after it at the other of the two. */
+ * the one before step t is at t, where time runs backwards at t + 1; the one after it at the other of the two. If the
+ * states are lent by the output, h has the first one alone. */
 struct nb_pass {
     const struct nb_recurrence *r;
     size_t index, in; /* layer * directions + direction; size of an input */
     bool reverse;
     const nb_real *wi, *wh, *bi, *bh, *peep;
     nb_real *a, *kept, *h, *c;
+    nb_real *after; /* the states after the steps, in h or in the output */
 };
 
 /* A step of a pass; [B, .] each. */
@@ -135,20 +138,11 @@ struct nb_moment {
     nb_real *a, *kept, *da;
 };
 
-/* The states of all steps of a pass: before them, and after. nb_span_before: of those of the span. */
-static inline const nb_real *nb_all_before(const struct nb_pass *p, const nb_real *states)
+/* The state before step t, or after the last one where time runs forwards. */
+static inline nb_real *nb_before(const struct nb_pass *p, size_t t)
 {
-    return states + p->reverse * p->r->batch * p->r->units;
-}
-
-static inline const nb_real *nb_all_after(const struct nb_pass *p, const nb_real *states)
-{
-    return states + !p->reverse * p->r->batch * p->r->units;
-}
-
-static inline const nb_real *nb_span_before(const struct nb_pass *p, const nb_real *states)
-{
-    return nb_all_before(p, states) + p->r->first * p->r->batch * p->r->units;
+    size_t n = p->r->batch * p->r->units;
+    return p->reverse ? p->h + (t + 1) * n : t ? p->after + (t - 1) * n : p->h;
 }
 
 /* The sequence of sample b is over: the state stays, the output is 0. */
