@@ -4,6 +4,8 @@
         net = c.put("mlp", graph, seed=1)
         net.forward({"x": x})["p"]
         net.step({"x": x, "y": y}, {"Adam": {"lr": 1e-3}})["loss"]
+        c.dataset("digits", {"x": x, "y": y})
+        net.train("digits", epochs=60, batch=32, optimizer={"Adam": {"lr": 1e-3}}).result["curve"]
 
 Tensors travel as safetensors (a header in JSON, then the numbers as they are); what a request asks for stands in the
 query then. Checks and graphs are JSON."""
@@ -63,12 +65,16 @@ def query(terms):
     return "?" + urllib.parse.urlencode(flat) if flat else ""
 
 
+class Wire(http.client.HTTPConnection):
+    def connect(self):
+        super().connect()
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class Client:
     def __init__(self, url, timeout=600):
         where = urllib.parse.urlsplit(url)
-        self.wire = http.client.HTTPConnection(where.hostname, where.port or 80, timeout=timeout)
-        self.wire.connect()
-        self.wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.wire = Wire(where.hostname, where.port or 80, timeout=timeout)
 
     def __enter__(self):
         return self
@@ -76,11 +82,11 @@ class Client:
     def __exit__(self, *unused):
         self.wire.close()
 
-    def ask(self, method, path, body=None, type_="application/json", accept="application/json"):
+    def ask(self, method, path, body=None, type_="application/json", accept="application/json", **headers):
         """The body of the reply, read; a Problem if the service refused."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(lists(body)).encode()
-        self.wire.request(method, path, body, {"Content-Type": type_, "Accept": accept})
+        self.wire.request(method, path, body, {"Content-Type": type_, "Accept": accept, **headers})
         reply = self.wire.getresponse()
         text = reply.read()
         kind = reply.headers.get("Content-Type") or ""
@@ -92,6 +98,30 @@ class Client:
         """Stores a graph; what has no value is drawn from the seed."""
         self.ask("PUT", f"/v1/graphs/{name}", {"graph": graph, "seed": f"{seed:x}"})
         return Net(self, name)
+
+    def dataset(self, name, columns):
+        """Brings what there is to learn from: named columns, a row for each sample."""
+        self.ask("PUT", f"/v1/datasets/{name}", pack(columns), TENSORS)
+
+    def events(self, path):
+        """What is told on the way, to the end: (event, data) of each."""
+        for block in self.ask("GET", path, accept="text/event-stream").decode().split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+            if "data" in fields:
+                yield fields.get("event", "message"), json.loads(fields["data"])
+
+
+class Job:
+    """A job that has ended well: its result, its picture, and the events that told of it on the way."""
+
+    def __init__(self, client, about):
+        path = about["links"]["self"]
+        self.events = list(client.events(about["links"]["events"]))
+        self.about = client.ask("GET", path)
+        if self.about["state"] != "done":
+            raise Problem(self.about.get("problem") or {"code": self.about["state"], "detail": f"the job {self.about['id']}"})
+        self.result = client.ask("GET", path + "/result")
+        self.picture = client.ask("GET", path + "/result", accept="image/svg+xml").decode()
 
 
 class Net:
@@ -127,6 +157,11 @@ class Net:
         """One step of training: the reply, with loss, step, lr, gradient_norm."""
         terms = {"optimizer": optimizer, "seed": None if seed is None else f"{seed:x}", **terms}
         return self.client.ask("POST", f"{self.path}/step{query(terms)}", pack(inputs), TENSORS)
+
+    def train(self, data, seed=1, **terms):
+        """Training over a data set, as a Job that is followed to its end."""
+        body = {"data": data, "seed": f"{seed:x}", **terms}
+        return Job(self.client, self.client.ask("POST", f"{self.path}/train", body, Prefer="respond-async"))
 
     def check(self, **terms):
         """Is the gradient right? The whole reply."""

@@ -22,7 +22,7 @@ class System:
         self.name, self.client, self.fast, self.note = name, client, fast, note
         self.path = ZOO / name
         self.graph_text = (self.path / "graph.json").read_text()
-        self.rows, self.pictures, self.nets = [], {}, []
+        self.rows, self.pictures, self.curves, self.nets = [], {}, {}, []
         self.since = time.monotonic()
 
     # ---- graphs ----
@@ -45,20 +45,25 @@ class System:
         return numpy.random.default_rng(seed)
 
     def batches(self, count, size, epochs, seed=0):
-        """Row numbers, shuffled anew in every epoch."""
+        """Row numbers, shuffled anew in every epoch, for steps one by one."""
         random = self.random(seed)
         for _ in range(epochs):
             order = random.permutation(count)
             for i in range(0, count, size):
                 yield order[i : i + size]
 
-    def learn(self, net, columns, size, epochs, optimizer, steps=None, seed=0, **terms):
-        """Steps over batches of the columns, at most so many; the loss of each."""
-        losses = []
-        for rows in self.batches(len(next(iter(columns.values()))), size, epochs, seed):
-            if len(losses) != steps:
-                losses.append(net.step({k: v[rows] for k, v in columns.items()}, optimizer, seed=len(losses) + 1, **terms)["loss"])
-        return numpy.array(losses)
+    def learn(self, net, columns, label="net", tests=None, **terms):
+        """Training as a job over the columns, which become a data set (and the tests another): what POST .../train tells.
+        The curve that the job draws is kept as a picture."""
+        parts = {"train": columns, **({"validation": tests} if tests else {})}
+        names = {part: f"zoo-{self.name}-{part}" for part in parts}
+        for part, name in names.items():
+            self.client.dataset(name, parts[part])
+        job = net.train(names, **terms)
+        for name in names.values():
+            self.client.ask("DELETE", f"/v1/datasets/{name}")
+        self.curves[label] = job.picture
+        return job
 
     # ---- rows ----
 
@@ -81,6 +86,10 @@ class System:
 
     def at_most(self, what, got, limit, kind="trained"):
         return self.row(what, f"{got:.6g}", f"<= {limit:g}", got <= limit, kind)
+
+    def near(self, what, got, wanted, room, kind="trained"):
+        """A number that is known roughly."""
+        return self.row(what, f"{got:.5g}", f"{wanted:g} +- {room:g}", abs(got - wanted) <= room, kind)
 
     def at_least(self, what, got, limit, kind="trained"):
         return self.row(what, f"{got:.6g}", f">= {limit:g}", got >= limit, kind)

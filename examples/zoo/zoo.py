@@ -5,7 +5,7 @@
     zoo.py --fast              without what takes more than about a second
     zoo.py mlp perceptron      only these
     zoo.py --list              their names
-    zoo.py --save DIR          writes the numbers that pictures are made of, an npz for each system, and rows.json
+    zoo.py --save DIR          writes the numbers that pictures are made of, an npz for each system, the curves of jobs, and rows.json
 
 Takes the service at $NABLAD_URL, or starts the program $NABLAD (./nablad) with a data directory of its own. A folder is
 a system: graph.json, about.json (title, what it shows, thresholds), README.md and run.py, whose functions exact...(z) and
@@ -124,6 +124,8 @@ def save(systems, directory):
     for z in systems:
         arrays = {f"{picture}/{key}": a for picture, more in z.pictures.items() for key, a in more.items()}
         numpy.savez_compressed(directory / f"{z.name}.npz", **arrays)
+        for label, curve in z.curves.items():
+            (directory / f"{z.name}-{label}-curve.svg").write_text(curve)
     (directory / "rows.json").write_text(json.dumps([row for z in systems for row in z.rows], indent=1) + "\n")
 
 

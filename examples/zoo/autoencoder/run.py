@@ -40,10 +40,9 @@ def exact_tied(z):
 @slow
 def train_linear(z):
     x, net = digits().astype("f4"), z.put(untied(z), label="linear")
-    losses = [net.step({"x": x}, {"Adam": {"lr": 5e-3}}, schedule={"linear": {"to": 2e-3, "steps": 3000}})["loss"] for _ in range(3000)]
+    job = z.learn(net, {"x": x}, "linear", steps=3000, optimizer={"Adam": {"lr": 5e-3}}, schedule={"linear": {"to": 2e-3, "steps": 3000}})
     ratio = float(net.forward({"x": x}, outputs=["loss"])["loss"]) / LEFT
-    z.keep("linear", loss=losses)
-    z.row("linear, 3000 steps: loss / principal components", f"{ratio:.4f}", ">= 1, < 1.05", 1 <= ratio < 1.05, "trained")
+    z.row(f"linear, {job.result['steps']} steps: loss / principal components", f"{ratio:.4f}", ">= 1, < 1.05", 1 <= ratio < 1.05, "trained")
 
 
 @slow
@@ -53,7 +52,7 @@ def train_deep(z):
                        "rec": {"chain": [{"Linear": [8, 64]}, "ELU", {"Linear": [64, 64]}], "in": "code"},
                        "loss": {"expr": "sum(square(rec - x))/B"}}, "outputs": ["code", "rec", "loss"]}
     x, test, net = digits("train").astype("f4"), digits("test").astype("f4"), z.put(graph, label="deep")
-    losses = z.learn(net, {"x": x}, 64, 150, {"Adam": {"lr": 3e-3}})
+    job = z.learn(net, {"x": x}, "deep", epochs=150, batch=64, optimizer={"Adam": {"lr": 3e-3}})
     got = net.forward({"x": test}, outputs=["rec", "loss"])
-    z.keep("deep", loss=losses, images=test[:10], reconstructed=got["rec"][:10])
-    z.at_most(f"64-64-8-64-64, {len(losses)} steps: test error", float(got["loss"]), 1.2)
+    z.keep("deep", images=test[:10], reconstructed=got["rec"][:10])
+    z.at_most(f"64-64-8-64-64, {job.result['steps']} steps: test error", float(got["loss"]), 1.2)

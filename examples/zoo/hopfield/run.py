@@ -72,14 +72,14 @@ def many(z):
 def exact_rules(z):
     """Share of patterns that are fixed points, 100 units, mean of some draws."""
     net = many(z)
-    for count, wanted in ((20, (0.40, 1.0, 1.0)), (30, (0.03, 0.97, 1.0))):
+    for count, wanted in ((20, ((0.40, 0.12), (1.0, 0.02), (1.0, 0))), (30, ((0.03, 0.06), (0.97, 0.03), (1.0, 0)))):
         stable = []
         for seed in range(10):
             rows = patterns(z.random(seed), count, 100)
             rules = hebb(rows), storkey(rows), np.linalg.pinv(rows) @ rows
             stable.append([np.mean(np.all(fields(net, w, rows) * rows > 0, axis=1)) for w in rules])
-        for name, share, want in zip(("Hebb", "Storkey", "pseudo-inverse"), np.mean(stable, 0), wanted):
-            z.row(f"N = 100, {count} patterns, {name}: fixed points", f"{share:.2f}", f"{want:.2f} +- 0.12", abs(share - want) <= 0.12)
+        for name, share, (want, room) in zip(("Hebb", "Storkey", "pseudo-inverse"), np.mean(stable, 0), wanted):
+            z.near(f"N = 100, {count} patterns, {name}: fixed points", share, want, room, "exact")
 
 
 @slow
@@ -96,8 +96,8 @@ def exact_capacity(z):
         z.row(f"N = 500, {count} patterns: wrong bits", f"{share:.5f}", f"{theory:.5f} +- 30 %", abs(share - theory) <= 0.3 * theory)
 
 
-def recall(net, random, w, pattern, flipped, sweeps=8):
-    """Sweeps in random orders until nothing changes."""
+def recall(net, random, w, pattern, flipped, sweeps=60):
+    """Sweeps in random orders until nothing changes; where nothing is stored any more that takes dozens."""
     units = len(pattern)
     s = pattern.copy()
     s[random.choice(units, flipped, replace=False)] *= -1
@@ -131,4 +131,4 @@ def train_recall(z):
         if count == 25:
             z.at_least("25 patterns, 10 % flipped: recalled exactly, of 15", exact_ones, 15)
         else:
-            z.at_most("100 patterns must fail: mean overlap", np.mean(overlaps), 0.7)
+            z.near(f"100 patterns must fail, {exact_ones} exact: mean overlap", np.mean(overlaps), 0.45, 0.2)
