@@ -96,30 +96,51 @@ def exact_program(z):
 
 
 def exact(z):
-    net = z.put(dtype="float64")
     tests = {k: v[:2] for k, v in batch(2, 1, 0).items()}
-    z.checked(net, orders=(1,) if z.fast else (1, 2), inputs=tests, wrt=["*"])
+    for what, graph in (("gradient check", z.graph), *([] if z.fast else [("LSTM controller", lstm(z.graph))])):
+        z.checked(z.put(graph, dtype="float64", label="checked"), orders=(1,) if z.fast else (1, 2), what=what, inputs=tests, wrt=["*"])
 
 
 # ---- learned -------------------------------------------------------------------------------------------------------
 
 
-@slow
-def train(z):
-    tests, longer = batch(200, 6, 999983), batch(200, 10, 999979)
-    for seed in range(1, 5):  # three restarts
-        net, random, losses, wrong, steps = z.put(seed=seed, label="copy"), z.random(seed), [], 24, 0
-        while wrong > 0.1 and steps < 5000:
-            for steps in range(steps + 1, steps + 251):
-                made = batch(16, int(random.integers(1, 7)), 10000 * seed + steps)
+def lstm(graph):
+    """The same machine with an LSTM as its controller."""
+    cell = graph["modules"]["NTMCell"]
+    cell["inputs"] |= {"ho": ["B", "H"], "co": ["B", "H"]}
+    cell["nodes"] |= {
+        "z": {"op": "Linear", "in": {"concat": ["x", "r", "ho"]}, "in_features": "I+M+H", "out_features": "4*H"},
+        "gate": {"op": "Split", "in": "z", "sizes": ["H", "H", "H", "H"], "ports": ["i", "f", "g", "o"]},
+        "c1": {"expr": "sigmoid(gate.f)*co + sigmoid(gate.i)*tanh(gate.g)"},
+        "h": {"expr": "sigmoid(gate.o)*tanh(c1)"}}
+    cell["outputs"] |= {"ho": "h", "co": "c1"}
+    graph["nodes"]["run"]["carry"] |= {"ho": "zeros", "co": "zeros"}
+    return graph
+
+
+def learn(z, graph, what):
+    """At most 5000 steps, at most three restarts: (net, losses)."""
+    tests, restarts = batch(200, 6, 999983), range(1, 5)
+    for seed in restarts:
+        net, random, losses, wrong = z.put(graph, seed=seed, label="copy"), z.random(seed), [], 24
+        while wrong > 0.1 and len(losses) < 5000:
+            for _ in range(250):
+                made = batch(16, int(random.integers(1, 7)), 10000 * seed + len(losses) + 1)
                 losses.append(net.step(made, ADAM, clip={"value": 10})["loss"])
             wrong = wrong_bits(net, tests)
-            if steps >= 2500 and wrong > 4:
+            if len(losses) >= 2500 and wrong > 4:
                 break  # stuck
         if wrong <= 0.1:
             break
-    z.at_most(f"copy, 6 rows, seed {seed}, {steps} steps: wrong bits", wrong, 0.1)
-    z.row("copy, 10 rows, never trained: wrong bits of 40", f"{wrong_bits(net, longer):.3f}", "shown, not judged", True, "trained")
-    one = batch(1, 10, 5)
-    seen = net.forward({"xs": one["xs"]}, outputs=["run.all.ww", "run.all.wr", "run.all.y"])
-    z.keep("copy", loss=losses, write=seen["run.all.ww"][0], read=seen["run.all.wr"][0], y=seen["run.all.y"][0], x=one["xs"][0])
+    z.at_most(f"copy, 6 rows, {what}, restarts {seed - 1}, {len(losses)} steps: wrong bits", wrong, 0.1)
+    return net, losses
+
+
+@slow
+def train(z):
+    longer, one = batch(200, 10, 999979), batch(1, 10, 5)
+    for what, graph in (("32 tanh", z.graph), ("LSTM", lstm(z.graph))):
+        net, losses = learn(z, graph, what)
+        z.at_most("... 10 rows, never trained: wrong bits of 40, by chance 20", wrong_bits(net, longer), 10)
+        seen = net.forward({"xs": one["xs"]}, outputs=["run.all.ww", "run.all.wr", "run.all.y"])
+        z.keep(f"copy, {what}", loss=losses, write=seen["run.all.ww"][0], read=seen["run.all.wr"][0], y=seen["run.all.y"][0], x=one["xs"][0])
