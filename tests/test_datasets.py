@@ -321,8 +321,9 @@ class Refused(Datasets):
         for body, code, pointer in (
                 ({}, "missing_key", ""), ([], "missing_key", ""), ({"columns": {}}, "missing_key", ""), ({"columns": []}, "missing_key", ""),
                 ({"columns": {"x": [[1, 2], [3]]}}, "bad_tensor", "/columns/x/1"), ({"columns": {"x": ["a"]}}, "bad_tensor", "/columns/x/0"),
-                ({"columns": {"x": [1]}, "more": 1}, "unknown_key", "/more"), ({"columns": {"x": ["NaN"]}}, "bad_number", "/x"),
-                ({"columns": {"": [1]}}, "bad_name", "/"), ({"columns": {"a\nb": [1]}}, "bad_name", "/a\nb")):
+                ({"columns": {"x": [1]}, "more": 1}, "unknown_key", "/more"), ({"columns": {"x": ["NaN"]}}, "bad_number", "/columns/x"),
+                ({"columns": {"x": [1], "y": [1, 2]}}, "shape_mismatch", "/columns/y"), ({"columns": {"x": 1}}, "shape_mismatch", "/columns/x"),
+                ({"columns": {"": [1]}}, "bad_name", "/columns/"), ({"columns": {"a\nb": [1]}}, "bad_name", "/columns/a\nb")):
             with self.subTest(body=body):
                 self.refused(body, None, 400, code, pointer=pointer)
 

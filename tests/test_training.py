@@ -311,6 +311,38 @@ def numbers_that_end(d):
     assert n == got["progress"]["done"] + 1 > 2, got
     assert parameters(d)["revision"] == n + 1  # made, cleared, n - 1 steps
     assert d.ask("POST", "/v1/graphs/g/loss", {"inputs": TABLE}).status == 200
+    curve = d.ask("GET", got["links"]["result"]).json()
+    assert curve["steps"] == n - 1 == len(curve["curve"]) and curve["failure"]["code"] == "not_finite", curve
+    assert curve["failure"]["detail"] == got["problem"]["detail"]
+    picture = d.ask("GET", got["links"]["result"], headers={"Accept": "image/svg+xml"}).body.decode()
+    assert picture.startswith("<svg") and f"ended after step {n - 1}: not_finite" in picture and "nan" not in picture
+
+
+@check
+def cancelled_the_curve_stays(d):
+    make(d)
+    data(d, "xor", **TABLE)
+    i = job(d, data="xor", steps=10000000, optimizer={"Adam": {"lr": 0.01}})
+    assert wait_until(lambda: d.ask("GET", f"/v1/jobs/{i}").json()["progress"]["done"] > 0)
+    refused(d.ask("GET", f"/v1/jobs/{i}/result"), 409, "no_result")
+    assert d.ask("DELETE", f"/v1/jobs/{i}").json()["state"] == "cancelled"
+    assert wait_until(lambda: "result" in d.ask("GET", f"/v1/jobs/{i}").json()["links"])
+    got = d.ask("GET", f"/v1/jobs/{i}/result").json()
+    assert got["failure"]["code"] == "cancelled" and got["steps"] == parameters(d)["revision"] - 2 > 0, got
+    assert d.ask("DELETE", f"/v1/jobs/{i}").status == 204
+    assert d.ask("GET", f"/v1/jobs/{i}/result").status == 404
+
+
+@check
+def the_same_graph_by_another_path(d):
+    make(d)
+    data(d, "xor", **TABLE)
+    i = job(d, data="xor", steps=10000000, optimizer={"Adam": {"lr": 0.01}})
+    ask = {"data": "xor", "steps": 1, "optimizer": "Adam"}
+    for path in ("g", "%67"):
+        for headers in (None, {"Prefer": "respond-async"}):
+            refused(d.ask("POST", f"/v1/graphs/{path}/train", ask, headers), 409, "graph_busy")
+    d.ask("DELETE", f"/v1/jobs/{i}")
 
 
 @check
@@ -318,29 +350,50 @@ def bad_jobs(d):
     make(d)
     data(d, "xor", **TABLE)
     data(d, "short", x=[[0, 1]])
+    data(d, "wrong", a=[[0, 1]], t=[[0]])
     data(d, "wide", x=[[0, 1, 2]], t=[[0]])
     make(d, "digits", DIGITS)
     data(d, "labels", x=[[0.5] * 64] * 3, y=[1, 2, 10])
     good = {"data": "xor", "steps": 3, "optimizer": "Adam"}
     for status, code, pointer, change in (
             (404, "unknown_dataset", "/data", {"data": "none"}),
+            (404, "unknown_dataset", "/data/train", {"data": {"train": "none", "validation": "xor"}}),
+            (404, "unknown_dataset", "/data/validation", {"data": {"train": "xor", "validation": "none"}}),
+            (400, "wrong_type", "/data", {"data": 3}),
             (400, "missing_input", "/inputs/t", {"data": "short"}),
             (400, "shape_mismatch", "/inputs/x", {"data": "wide"}),
             (400, "missing_key", None, {"steps": None}),
             (400, "missing_key", None, {"epochs": 3}),
             (400, "missing_key", None, {"optimizer": None}),
             (400, "bad_value", "/batch", {"batch": 0}),
+            (400, "bad_value", "/steps", {"steps": 2**31}),
+            (400, "bad_value", "/steps", {"steps": 2**31 - 1}),
+            (413, "limit", "/steps", {"steps": 10**8}),
+            (400, "bad_value", "/epochs", {"steps": None, "epochs": 2**31 - 1}),
             (400, "unknown_reference", "/inputs/x", {"inputs": {"x": "y"}}),
             (400, "unknown_input", "/inputs/u", {"inputs": {"u": "x"}}),
             (400, "unknown_input", "/scalars/s", {"scalars": {"s": "1"}}),
             (400, "formula_syntax", "/scalars/s", {"scalars": {"s": "1 +"}}),
             (400, "bad_form", "/optimizer", {"losses": [{"optimizer": "Adam"}]}),
             (400, "missing_key", "/losses/0", {"losses": [{}], "optimizer": None}),
+            (400, "wrong_type", "/losses", {"losses": [], "optimizer": None}),
+            (400, "unknown_reference", "/losses/1/loss", {"losses": [{"loss": k, "optimizer": "Adam"} for k in ("loss", "G")], "optimizer": None}),
+            (400, "no_match", "/losses/0/wrt/0", {"losses": [{"loss": "loss", "optimizer": "Adam", "wrt": ["gen.*"]}], "optimizer": None}),
+            (400, "bad_argument", "/losses/0/optimizer/SGD/lr", {"losses": [{"loss": "loss", "optimizer": {"SGD": {"lr": -1}}}], "optimizer": None}),
+            (400, "no_match", "/wrt/0", {"wrt": ["gen.*"]}),
+            (400, "bad_value", "/wrt", {"wrt": []}),
+            (400, "bad_value", "/early_stopping/patience", {"validation": {"share": 0.5}, "early_stopping": {"patience": 0}}),
+            (400, "bad_value", "/checkpoints", {"validation": {"share": 0.5}, "checkpoints": {"best": "a", "latest": "a", "every": 1}}),
+            (400, "bad_name", "/checkpoints/latest", {"checkpoints": {"latest": "a b", "every": 1}}),
+            (400, "unknown_reference", "/validation/loss", {"validation": {"share": 0.5, "loss": "G"}}),
+            (400, "unknown_reference", "/validation/accuracy/output", {"validation": {"share": 0.5, "accuracy": {"output": "o", "target": "t"}}}),
+            (400, "unknown_input", "/validation/accuracy/target", {"validation": {"share": 0.5, "accuracy": {"output": "net", "target": "o"}}}),
             (400, "bad_value", "/validation/share", {"validation": {"share": 2}}),
+            (400, "bad_value", "/validation/share", {"validation": {"share": 0.1}}),
             (400, "missing_key", "/validation", {"validation": {"every": 2}}),
             (400, "missing_key", "/early_stopping", {"early_stopping": {"patience": 2}}),
             (400, "missing_key", "/checkpoints", {"checkpoints": {"best": "b"}}),
-            (400, "bad_value", "/checkpoints", {"checkpoints": {"latest": "g", "every": 1}}),
+            (400, "bad_value", "/checkpoints/latest", {"checkpoints": {"latest": "g", "every": 1}}),
             (400, "unknown_reference", "/loss", {"loss": "none"}),
             (400, "bad_value", "/if_busy", {"if_busy": "maybe"}),
             (400, "bad_argument", "/optimizer/Adam/lr", {"optimizer": {"Adam": {"lr": -1}}})):
@@ -349,8 +402,10 @@ def bad_jobs(d):
             r = d.ask("POST", "/v1/graphs/g/train", body, headers)
             try:
                 refused(r, status, code, pointer)
-            except AssertionError as why:
+            except (AssertionError, KeyError) as why:
                 raise AssertionError(f"{change}: {why}") from None
+    got = train(d, "g", 400, **{**good, "data": "wrong"})
+    assert got["detail"].endswith("input x is needed and was not given; wrong has a, t"), got
     got = train(d, "digits", 400, data="labels", steps=2, batch=2, seed=5, optimizer="Adam")
     refused(got, 400, "bad_index", "/data")
     assert got["detail"].startswith("row 2 of labels, for the input y: class number 10"), got
@@ -370,6 +425,31 @@ def run():
 
 
 # ---- what survives -----------------------------------------------------------------------------------------------
+
+
+def steps_and_a_job_at_once():
+    """Steps that wait while a job begins are done before it or refused; none comes between its own. They are slow,
+    so that some do wait."""
+    with Daemon("--workers", "8") as d:
+        make(d, graph={**XOR, "nodes": {**XOR["nodes"], "net": {"chain": [{"Linear": [2, 800]}, "Tanh", {"Linear": [800, 800]}, "Tanh", {"Linear": [800, 1]}], "in": "x"}}})
+        data(d, "xor", **TABLE)
+        stop, odd = threading.Event(), []
+
+        def client():
+            while not stop.is_set():
+                r = d.ask("POST", "/v1/graphs/g/step", {"inputs": TABLE, "optimizer": {"Adam": {"lr": 0.01}}})
+                if r.status != 200 and r.json()["code"] != "graph_busy":
+                    odd.append(r.body)
+
+        threads = [threading.Thread(target=client) for _ in range(8)]
+        for t in threads:
+            t.start()
+        ends = [ended(d, job(d, data="xor", steps=2, optimizer={"Adam": {"lr": 0.01}})) for _ in range(10)]
+        stop.set()
+        for t in threads:
+            t.join()
+        assert not odd and all(j["state"] == "done" for j in ends), (odd, ends)
+    print("ok steps_and_a_job_at_once", flush=True)
 
 
 def survives_stop_and_kill():
@@ -437,5 +517,6 @@ def taken_up_to_the_same_bits():
 if __name__ == "__main__":
     run()
     if not sys.argv[1:]:
+        steps_and_a_job_at_once()
         survives_stop_and_kill()
         taken_up_to_the_same_bits()

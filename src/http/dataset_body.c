@@ -251,6 +251,13 @@ static int judge_query(const struct nb_request *rq, const struct kind *k, struct
     return nb_query_only(rq, names, e);
 }
 
+bool nb_dataset_is_json(const struct nb_request *rq)
+{
+    struct nb_error unsaid = {0};
+    const struct kind *k = kind_of(rq, &unsaid);
+    return k && k->read == read_json;
+}
+
 int nb_dataset_body(struct nb_request *rq, struct nb_tensors *columns, struct nb_error *e)
 {
     const struct kind *k = kind_of(rq, e);

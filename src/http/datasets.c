@@ -55,9 +55,10 @@ static int put(struct nb_request *rq, struct nb_reply *rp, const char *name, boo
     struct nb_tensors columns = {0};
     struct nb_dataset d;
     bool created;
-    if (nb_dataset_body(rq, &columns, e) ||
-        nb_dataset_put(rq->store, name, &columns, replace, rq->arena, &d, &created, e))
+    if (nb_dataset_body(rq, &columns, e))
         return -1;
+    if (nb_dataset_put(rq->store, name, &columns, replace, rq->arena, &d, &created, e))
+        return *e->pointer && nb_dataset_is_json(rq) ? nb_at(e, "columns") : -1;
     rp->status = created ? 201 : 200;
     rp->location = nb_sprintf(rq->arena, e, "/v1/datasets/%s", d.name);
     return reply_dataset(rq, rp, &d, e);

@@ -119,7 +119,7 @@ int nb_deferred_run(struct nb_store *store, const struct nb_job *j, const struct
     snprintf(rq.id, sizeof rq.id, "%.16s", j->id);
     int r = find_route(&rq, e) || rq.route->handler(&rq, &rp, e);
     nb_run_done(&rq);
-    *n = r ? 0 : collect(&rp, results);
+    *n = rp.body ? collect(&rp, results) : 0;
     return r ? -1 : 0;
 }
 

@@ -9,7 +9,8 @@
  * said at once. 202 when the job is on disk. */
 int nb_defer(struct nb_request *rq, struct nb_reply *rp, struct nb_error *e);
 
-/* Runs the handler for a job. The results, at most NB_MAX_FORMS, lie in the arena. */
+/* Runs the handler for a job. The results, at most NB_MAX_FORMS, lie in the arena; a handler that fails may leave some,
+ * too. */
 int nb_deferred_run(struct nb_store *store, const struct nb_job *j, const struct nb_watch *watch, struct nb_arena *a,
                     struct nb_job_result *results, size_t *n, struct nb_error *e);
 /* Two runs with the same signature count the same numbers in the same chunks. */

@@ -200,6 +200,7 @@ static void set_over(struct work *w, const struct nb_job *now)
     pthread_mutex_lock(&foreman.lock);
     w->j.state = now->state;
     w->j.finished = now->finished;
+    w->j.kept = now->kept;
     w->j.problem = problem;
     foreman.open--;
     foreman.over++;
@@ -346,6 +347,7 @@ static void close_job(struct work *w, struct nb_job *now, const struct nb_job_re
     struct nb_error e = {0};
     if (nb_store_job_end(foreman.store, now, results, n, &e)) {
         now->state = NB_JOB_FAILED;
+        now->kept = false;
         now->problem = problem_text(w, &e, a);
         nb_store_job_end(foreman.store, now, NULL, 0, &e);
     }
@@ -353,20 +355,37 @@ static void close_job(struct work *w, struct nb_job *now, const struct nb_job_re
     remove_stale();
 }
 
-/* Unless somebody cancelled it meanwhile. */
+/* What there was until somebody cancelled it; he may have removed it as well. */
+static void keep(struct work *w, const struct nb_job_result *results, size_t n)
+{
+    struct nb_error unsaid = {0};
+    pthread_mutex_lock(&foreman.lock);
+    bool wanted = n && !w->dropped;
+    pthread_mutex_unlock(&foreman.lock);
+    if (!wanted || nb_store_job_keep(foreman.store, w->j.id, results, n, &unsaid))
+        return;
+    pthread_mutex_lock(&foreman.lock);
+    w->j.kept = true;
+    touch(w);
+    pthread_mutex_unlock(&foreman.lock);
+}
+
 static void finish(struct work *w, const struct nb_error *e, const struct nb_job_result *results, size_t n)
 {
     struct nb_arena a; /* the job's own may be full */
     nb_arena_init(&a, PROBLEM);
     pthread_mutex_lock(&foreman.change);
     struct nb_job now = ended(w, e->code ? NB_JOB_FAILED : NB_JOB_DONE, NULL);
+    now.kept = n;
     if (e->code)
         now.problem = problem_text(w, e, &a);
     pthread_mutex_lock(&foreman.lock);
     bool running = w->j.state == NB_JOB_RUNNING;
     pthread_mutex_unlock(&foreman.lock);
     if (running)
-        close_job(w, &now, results, e->code ? 0 : n, &a);
+        close_job(w, &now, results, n, &a);
+    else
+        keep(w, results, n);
     pthread_mutex_unlock(&foreman.change);
     nb_arena_done(&a);
 }

@@ -44,7 +44,7 @@ static void put_links(struct nb_writer *w, const struct nb_job *j)
     nb_w_open(w, '{');
     put_link(w, "self", j, "");
     put_link(w, "events", j, "/events");
-    if (j->state == NB_JOB_DONE)
+    if (j->kept)
         put_link(w, "result", j, "/result");
     nb_w_close(w, '}');
 }
@@ -142,7 +142,7 @@ int nb_op_getJobResult(struct nb_request *rq, struct nb_reply *rp, struct nb_err
     struct nb_job_result r;
     if (nb_job_look(rq, rq->path[0], &j, e))
         return -1;
-    if (j.state != NB_JOB_DONE)
+    if (!j.kept)
         return no_result(&j, e);
     const char **types = nb_store_job_types(rq->store, j.id, rq->arena, e);
     int i = types ? nb_accept(rq, types, e) : -1;

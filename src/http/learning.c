@@ -1,5 +1,6 @@
 /* learning.c - what came of training: numbers and a learning curve. */
 #include "http/lesson.h"
+#include "http/problem.h"
 #include "report/svg.h"
 #include <math.h>
 #include <string.h>
@@ -87,6 +88,19 @@ static void put_checks(struct nb_writer *w, const struct nb_lesson *l)
     }
 }
 
+static void put_failure(struct nb_writer *w, const struct nb_lesson *l)
+{
+    if (!l->failure)
+        return;
+    nb_w_key(w, "failure");
+    struct nb_error said = *l->failure;
+    nb_make_utf8(said.detail);
+    nb_w_open(w, '{');
+    nb_w_string_at(w, "code", nb_code_name(said.code));
+    nb_w_string_at(w, "detail", said.detail);
+    nb_w_close(w, '}');
+}
+
 int nb_lesson_json(struct nb_request *rq, const void *lesson, struct nb_reply *rp, struct nb_error *e)
 {
     const struct nb_lesson *l = lesson;
@@ -99,6 +113,7 @@ int nb_lesson_json(struct nb_request *rq, const void *lesson, struct nb_reply *r
     nb_w_whole_at(&w, "revision", l->revision);
     nb_w_string_at(&w, "seed", nb_seed_text(l->seed, seed));
     nb_w_bool_at(&w, "stopped_early", l->early);
+    put_failure(&w, l);
     put_checks(&w, l);
     nb_w_key(&w, "curve");
     nb_w_open(&w, '[');
@@ -130,9 +145,15 @@ static double height_of(const struct panel *p, double v)
     return p->log ? log10(v) : v;
 }
 
+/* Also the range of what is shown is a finite number. */
+static bool shown(const struct panel *p, double v)
+{
+    return fabs(v) <= 1e300 && (!p->log || v > 0);
+}
+
 static void widen(struct panel *p, double v)
 {
-    if (isfinite(v) && (!p->log || v > 0)) {
+    if (shown(p, v)) {
         p->lo = fmin(p->lo, height_of(p, v));
         p->hi = fmax(p->hi, height_of(p, v));
     }
@@ -203,7 +224,7 @@ static void put_loss(struct nb_svg *s, const struct panel *p, int turn)
     for (int64_t i = 0; i < points(p->l); i++) {
         double v = mean_loss(p->l, i, turn);
         int64_t first, end = rounds_of(p->l, i, &first);
-        if (isfinite(v) && (!p->log || v > 0))
+        if (shown(p, v))
             nb_svg_put(s, "%.1f,%.1f ", px(p, (double)(first + end) / 2), py(p, v));
     }
     nb_svg_put(s, "\"/>\n");
@@ -214,7 +235,7 @@ static void put_validation(struct nb_svg *s, const struct panel *p)
     nb_svg_put(s, "<polyline class=\"l p d c7\" points=\"");
     for (int64_t r = 0; r < rounds_done(p->l); r++) {
         const struct nb_taught *m = check_of(p->l, r);
-        if (m && isfinite(m->validation) && (!p->log || m->validation > 0))
+        if (m && shown(p, m->validation))
             nb_svg_put(s, "%.1f,%.1f ", px(p, (double)r + 1), py(p, m->validation));
     }
     nb_svg_put(s, "\"/>\n");
@@ -235,6 +256,15 @@ static void put_legend(struct nb_svg *s, const struct nb_lesson *l)
         nb_svg_label(s, "", x + 32, TOP - 12, name);
         x += 50 + 7.5 * nb_svg_width(name);
     }
+}
+
+static void put_end(struct nb_svg *s, const struct nb_lesson *l)
+{
+    char text[100];
+    if (!l->failure)
+        return;
+    snprintf(text, sizeof text, "ended after step %lld: %s", (long long)rounds_done(l), nb_code_name(l->failure->code));
+    nb_svg_label(s, "e q", WIDTH - RIGHT, TOP + PANEL + 40, text);
 }
 
 static void put_title(struct nb_svg *s, const struct nb_lesson *l)
@@ -260,6 +290,7 @@ int nb_lesson_svg(struct nb_request *rq, const void *lesson, struct nb_reply *rp
     choose_scale(&p);
     nb_svg_begin(&s, WIDTH, TOP + PANEL + FOOT, STYLE);
     put_title(&s, lesson);
+    put_end(&s, lesson);
     put_legend(&s, lesson);
     put_axes(&s, &p);
     for (int k = 0; k < p.l->turns; k++)

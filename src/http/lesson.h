@@ -26,6 +26,7 @@ struct nb_taught {
 struct nb_lesson {
     /* asked */
     const char *train, *held_out; /* data sets; held_out may be NULL */
+    bool data_object;             /* they came as an object */
     json_t *inputs;               /* of the graph -> columns; NULL: of the same names */
     int64_t epochs, steps, batch; /* 0: not said */
     bool shuffle, resume;         /* resume: optimisers go on where they are */
@@ -33,6 +34,7 @@ struct nb_lesson {
     struct nb_seed seed;
     struct nb_turn turn[NB_MOST_LOSSES];
     int turns;
+    bool listed; /* turns came as a list */
     struct nb_scalar scalar[NB_MOST_SCALARS];
     int scalars;
     struct {
@@ -52,6 +54,7 @@ struct nb_lesson {
     int64_t done, best_at;  /* best_at: the mark with the best validation, or -1 */
     int64_t revision;
     bool early;
+    const struct nb_error *failure; /* what ended it before its time, or NULL */
 };
 
 /* From the body. */

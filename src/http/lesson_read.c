@@ -12,7 +12,9 @@ static int read_positive(const json_t *v, int64_t *to, struct nb_error *e)
 {
     if (nb_field_whole(v, to, e))
         return -1;
-    return *to >= 1 && *to <= INT32_MAX ? 0 : nb_fail(e, NB_E_bad_value, "at least 1 was expected");
+    return *to >= 1 && *to <= INT32_MAX
+               ? 0
+               : nb_fail(e, NB_E_bad_value, "1 to %d was expected, not %lld", INT32_MAX, (long long)*to);
 }
 
 #define READER(name) static int read_##name(json_t *v, void *to, struct nb_arena *a, struct nb_error *e)
@@ -78,6 +80,11 @@ READER(data)
     struct nb_lesson *l = to;
     if (json_is_string(v))
         return l->train = json_string_value(v), 0;
+    if (!json_is_object(v))
+        return nb_fail(e, NB_E_wrong_type,
+                       "the name of a data set was expected, or {\"train\": NAME, \"validation\": NAME}, not %s",
+                       nb_kind(v));
+    l->data_object = true;
     return nb_fields_read(rows, DATA, v, to, a, e);
 }
 
@@ -108,8 +115,9 @@ READER(losses)
     size_t i, n = json_array_size(v);
     json_t *item;
     if (n < 1 || n > NB_MOST_LOSSES)
-        return nb_fail(e, NB_E_wrong_type, "a list of 1 to %d losses was expected", NB_MOST_LOSSES);
-    l->turns = 0;
+        return nb_fail(e, NB_E_wrong_type, "a list of 1 to %d losses was expected, not %s of %zu", NB_MOST_LOSSES,
+                       nb_kind(v), n);
+    l->listed = true;
     json_array_foreach (v, i, item) {
         l->turn[i] = (struct nb_turn){0};
         if (nb_fields_read(rows, TURN, item, &l->turn[i], a, e))
@@ -143,10 +151,12 @@ READER(share)
 {
     struct nb_lesson *l = to;
     (void)a;
+    if (!json_is_number(v))
+        return nb_fail(e, NB_E_wrong_type, "a number between 0 and 1 was expected, not %s", nb_kind(v));
     l->check.share = json_number_value(v);
-    return json_is_number(v) && l->check.share > 0 && l->check.share < 1
+    return l->check.share > 0 && l->check.share < 1
                ? 0
-               : nb_fail(e, NB_E_bad_value, "a number between 0 and 1 was expected");
+               : nb_fail(e, NB_E_bad_value, "a number between 0 and 1 was expected, not %.9g", l->check.share);
 }
 
 READER(accuracy)
@@ -255,6 +265,9 @@ static int settle(struct nb_lesson *l, const json_t *body, struct nb_error *e)
     if (!l->check.wanted && (l->check.patience || l->best))
         return nb_fail(e, NB_E_missing_key, "what is best only a validation can tell"),
                nb_at(e, l->best ? "checkpoints" : "early_stopping");
+    if (l->best && l->latest && !strcmp(l->best, l->latest))
+        return nb_fail(e, NB_E_bad_value, "best and latest are two graphs, both are called %.64s", l->best),
+               nb_at(e, "checkpoints");
     if (!l->latest != !l->latest_every)
         return nb_fail(e, NB_E_missing_key, "latest and every go together"), nb_at(e, "checkpoints");
     return 0;

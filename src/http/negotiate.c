@@ -149,8 +149,8 @@ int nb_forms_accept(const struct nb_request *rq, const struct nb_form *forms, st
     return nb_accept(rq, types, e);
 }
 
-int nb_forms_write(struct nb_request *rq, const struct nb_form *forms, int i, const void *result, struct nb_reply *rp,
-                   struct nb_error *e)
+static int write_forms(struct nb_request *rq, const struct nb_form *forms, int i, const void *result,
+                       struct nb_reply *rp, struct nb_error *e)
 {
     rp->vary = forms[1].type != NULL;
     if (forms[i].write(rq, result, rp, e))
@@ -166,4 +166,14 @@ int nb_forms_write(struct nb_request *rq, const struct nb_form *forms, int i, co
             return -1;
     }
     return 0;
+}
+
+/* All of them or none. */
+int nb_forms_write(struct nb_request *rq, const struct nb_form *forms, int i, const void *result, struct nb_reply *rp,
+                   struct nb_error *e)
+{
+    if (!write_forms(rq, forms, i, result, rp, e))
+        return 0;
+    rp->body = NULL;
+    return -1;
 }

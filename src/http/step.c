@@ -19,6 +19,8 @@ static struct nb_graph *make(void *context, struct nb_graph *now, struct nb_erro
 {
     struct asked_step *s = context;
     const struct nb_run *run = &s->ask->check.run;
+    if (nb_lesson_runs(s->rq->path[0])) /* asked here, where a job cannot begin meanwhile */
+        return nb_fail(e, NB_E_graph_busy, "the graph %.64s is being trained by a job", s->rq->path[0]), NULL;
     s->dtype = nb_graph_dtype(now);
     s->too_much = s->inline_only && nb_graph_cost(now, &run->inputs) * 3 > (double)nb_limits.inline_work;
     return s->too_much ? NULL : nb_train_step(now, &s->ask->rule, run, s->rq->arena, &s->made, e);
@@ -77,8 +79,6 @@ int nb_op_stepGraph(struct nb_request *rq, struct nb_reply *rp, struct nb_error 
         return NB_TO_WORKER;
     if (nb_accept(rq, json, e) < 0 || !asked(rq, e))
         return -1;
-    if (nb_lesson_runs(rq->path[0]))
-        return nb_fail(e, NB_E_graph_busy, "the graph %.64s is being trained by a job", rq->path[0]);
     struct asked_step s = {.rq = rq, .ask = rq->state, .inline_only = !rq->on_worker};
     int r = nb_store_advance(rq->store, rq->path[0], make, &s, rq->on_worker, &info, e);
     if (r == 1 || s.too_much)

@@ -5,17 +5,21 @@
 #include "http/foreman.h"
 #include "http/handlers.h"
 #include "http/lesson.h"
+#include "http/uri.h"
 #include "nabla/limits.h"
 #include "store/datasets.h"
 #include <math.h>
 #include <string.h>
 #include <time.h>
 
+enum { MOST_STEPS = 100000000 };
+
 struct training {
     struct nb_request *rq;
     struct nb_lesson *l;
-    struct nb_graph *now, *next;   /* references */
-    int64_t first[NB_MOST_LOSSES]; /* steps the losses had before */
+    struct nb_graph *now, *next;         /* references */
+    int64_t first[NB_MOST_LOSSES];       /* steps the losses had before */
+    struct nb_tensors columns, held_out; /* of the data sets, also what is not fed */
     struct nb_arena step;
     int64_t bad_checks; /* since the best one */
     bool moved;         /* somebody else changed the graph */
@@ -79,12 +83,18 @@ static int busy(const char *graph, struct nb_error *e)
 static int look_for_jobs(const struct nb_request *rq, const char *graph, struct nb_error *e)
 {
     struct nb_job *list;
+    struct nb_uri u;
     size_t n;
     if (nb_foreman_list(rq->arena, &list, &n, e))
         return -1;
-    for (size_t i = 0; i < n; i++)
-        if (list[i].state < NB_JOB_DONE && !strcmp(list[i].target, rq->target))
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].state >= NB_JOB_DONE || strcmp(list[i].kind, "train"))
+            continue;
+        if (nb_uri_read(list[i].target, rq->arena, &u, e))
+            return -1;
+        if (u.nsegments > 2 && !strcmp(u.segment[2], graph))
             return busy(graph, e);
+    }
     return nb_lesson_runs(graph) ? busy(graph, e) : 0;
 }
 
@@ -113,6 +123,14 @@ static int check_names(const struct nb_graph *g, const struct nb_lesson *l, stru
     return 0;
 }
 
+static int check_target(const struct nb_graph *g, const struct nb_lesson *l, struct nb_error *e)
+{
+    if (!l->check.target || nb_net_input(&g->net, l->check.target) >= 0)
+        return 0;
+    nb_fail(e, NB_E_unknown_input, "the graph has no input %.63s", l->check.target);
+    return nb_at(e, "target"), nb_at(e, "accuracy"), nb_at(e, "validation");
+}
+
 /* The columns that are fed, by the names of inputs. Noise is drawn, unless a column is named for it. */
 static int feed(const struct nb_graph *g, const struct nb_lesson *l, const struct nb_tensors *columns,
                 struct nb_batches *b, struct nb_arena *a, struct nb_error *e)
@@ -137,12 +155,14 @@ static int feed(const struct nb_graph *g, const struct nb_lesson *l, const struc
 
 static int read_data(struct training *t, const char *name, struct nb_batches *b, struct nb_error *e)
 {
-    struct nb_tensors columns = {0};
-    if (nb_dataset_read(t->rq->store, name, t->rq->arena, &columns, e))
-        return nb_at(e, "data");
+    bool held_out = b == &t->l->validation;
+    const char *key = held_out ? "validation" : "train";
+    struct nb_tensors *columns = held_out ? &t->held_out : &t->columns;
+    if (nb_dataset_read(t->rq->store, name, t->rq->arena, columns, e))
+        return t->l->data_object ? nb_at(e, key) : 0, nb_at(e, "data");
     b->seed = t->l->seed;
     b->epoch = -1;
-    return feed(t->now, t->l, &columns, b, t->rq->arena, e);
+    return feed(t->now, t->l, columns, b, t->rq->arena, e);
 }
 
 static int split(struct training *t, struct nb_error *e)
@@ -163,10 +183,21 @@ static int split(struct training *t, struct nb_error *e)
     return 0;
 }
 
+static int make_marks(struct training *t, struct nb_error *e)
+{
+    struct nb_lesson *l = t->l;
+    if (l->rounds > MOST_STEPS / l->turns)
+        nb_fail(e, NB_E_bad_value, "%lld steps in all came, %d is the most", (long long)l->rounds * l->turns,
+                MOST_STEPS);
+    else
+        l->mark = nb_alloc(t->rq->arena, (size_t)(l->rounds * l->turns), sizeof *l->mark, e);
+    return l->mark ? 0 : nb_at(e, l->steps ? "steps" : "epochs");
+}
+
 static int prepare_data(struct training *t, struct nb_error *e)
 {
     struct nb_lesson *l = t->l;
-    if (check_names(t->now, l, e) || read_data(t, l->train, &l->batches, e) ||
+    if (check_names(t->now, l, e) || check_target(t->now, l, e) || read_data(t, l->train, &l->batches, e) ||
         (l->held_out && read_data(t, l->held_out, &l->validation, e)) || (l->check.share > 0 && split(t, e)))
         return -1;
     l->batches.size = l->batch && l->batch < l->batches.rows ? l->batch : l->batches.rows;
@@ -174,11 +205,8 @@ static int prepare_data(struct training *t, struct nb_error *e)
     l->validation.size = l->validation.rows < 256 ? l->validation.rows : 256;
     int64_t each = nb_batches_count(&l->batches);
     l->rounds = l->steps ? l->steps : l->epochs * each;
-    if (l->rounds > 100000000 / l->turns)
-        return nb_fail(e, NB_E_bad_value, "%lld steps are too many", (long long)l->rounds * l->turns);
     l->check.every = l->check.every ? l->check.every : each;
-    l->mark = nb_alloc(t->rq->arena, (size_t)(l->rounds * l->turns), sizeof *l->mark, e);
-    return l->mark ? 0 : -1;
+    return make_marks(t, e);
 }
 
 /* ---- a step ------------------------------------------------------------------------------------------------------ */
@@ -217,6 +245,30 @@ static int say_row(const struct nb_batches *b, int64_t i, const char *set, struc
     return -1;
 }
 
+/* The columns there are, when one is missing. Always -1. */
+static int say_columns(const struct nb_tensors *had, const char *set, struct nb_error *e)
+{
+    size_t n = strlen(e->detail);
+    if (e->code != NB_E_missing_input)
+        return -1;
+    n += (size_t)snprintf(e->detail + n, sizeof e->detail - n, "; %.64s has", set);
+    for (size_t i = 0; i < had->n && n < sizeof e->detail; i++)
+        n += (size_t)snprintf(e->detail + n, sizeof e->detail - n, "%s %.63s", i ? "," : "", had->v[i].name);
+    return -1;
+}
+
+/* What is wrong with one of a list stands there. Always -1. */
+static int say_turn(const struct nb_lesson *l, int64_t turn, struct nb_error *e)
+{
+    static const char *const members[] = {"/loss", "/wrt", "/schedule", "/optimizer"};
+    for (size_t i = 0; l->listed && i < sizeof members / sizeof *members; i++) {
+        size_t n = strlen(members[i]);
+        if (!strncmp(e->pointer, members[i], n) && (!e->pointer[n] || e->pointer[n] == '/'))
+            return nb_at_index(e, (size_t)turn), nb_at(e, "losses");
+    }
+    return -1;
+}
+
 /* Step i of all, of the loss whose turn it is: t->next, and its mark. */
 static int make_step(struct training *t, int64_t i, struct nb_stepped *made, struct nb_error *e)
 {
@@ -232,7 +284,11 @@ static int make_step(struct training *t, int64_t i, struct nb_stepped *made, str
         add_scalars(l, i / l->turns, &t->step, &run.inputs, e))
         return -1;
     t->next = nb_train_step(t->now, &turn->rule, &run, &t->step, made, e);
-    return t->next ? 0 : say_row(&l->batches, i / l->turns, l->train, e);
+    if (t->next)
+        return 0;
+    say_columns(&t->columns, l->train, e);
+    say_row(&l->batches, i / l->turns, l->train, e);
+    return say_turn(l, i % l->turns, e);
 }
 
 /* ---- validation -------------------------------------------------------------------------------------------------- */
@@ -258,6 +314,16 @@ static int64_t count_right(const struct nb_tensor *out, const struct nb_tensor *
     return right;
 }
 
+/* What validation asks for stands there. Always -1. */
+static int say_check(struct nb_error *e)
+{
+    if (!strncmp(e->pointer, "/outputs", 8)) {
+        strcpy(e->pointer, "/validation/accuracy/output");
+        return -1;
+    }
+    return strcmp(e->pointer, "/loss") ? -1 : nb_at(e, "validation");
+}
+
 static int measure_batch(struct training *t, int64_t i, int64_t round, struct nb_taught *m, struct nb_error *e)
 {
     struct nb_lesson *l = t->l;
@@ -270,8 +336,12 @@ static int measure_batch(struct training *t, int64_t i, int64_t round, struct nb
     if (nb_batch(&l->validation, i, t->rq->arena, &t->step, &run.inputs, e) ||
         add_scalars(l, round, &t->step, &run.inputs, e))
         return -1;
-    if (nb_graph_loss(t->next, &run, &t->step, &r, e))
-        return say_row(&l->validation, i, l->held_out ? l->held_out : l->train, e);
+    if (nb_graph_loss(t->next, &run, &t->step, &r, e)) {
+        const char *set = l->held_out ? l->held_out : l->train;
+        say_columns(l->held_out ? &t->held_out : &t->columns, set, e);
+        say_row(&l->validation, i, set, e);
+        return say_check(e);
+    }
     double part = (double)run.inputs.v[0].t.shape.dim[0] / (double)l->validation.rows;
     m->validation += part * r.loss;
     if (!l->check.output)
@@ -513,12 +583,19 @@ static int say_deleted(const struct training *t, struct nb_error *e)
     return -1;
 }
 
+/* In an earlier run, which had the seat. */
+static bool began(const struct training *t)
+{
+    int64_t first[NB_MOST_LOSSES];
+    return recall(t, 0, first, sizeof first);
+}
+
 static int run_seated(struct training *t, struct nb_error *e)
 {
     const struct timespec moment = {0, 100000000};
     struct seat seat = {.graph = t->l->graph};
     while (!sit(&seat)) {
-        if (!t->l->wait && !(t->rq->watch && t->rq->watch->recall))
+        if (!t->l->wait && !began(t))
             return busy(t->l->graph, e);
         if (go_on(t, e))
             return -1;
@@ -540,9 +617,16 @@ static int name_losses(struct training *t, struct nb_error *e)
     if (!l->turn[0].loss)
         return nb_fail(e, NB_E_missing_key, "the graph has %zu losses; choose with loss or losses",
                        t->now->net.losses.n);
-    if ((l->best && !strcmp(l->best, l->graph)) || (l->latest && !strcmp(l->latest, l->graph)))
-        return nb_fail(e, NB_E_bad_value, "a checkpoint is a graph of its own"), nb_at(e, "checkpoints");
     return 0;
+}
+
+static int check_copy(const struct nb_lesson *l, const char *name, const char *key, struct nb_error *e)
+{
+    if (!name || (strcmp(name, l->graph) && !nb_store_judge_name(name, e)))
+        return 0;
+    if (!e->code)
+        nb_fail(e, NB_E_bad_value, "a checkpoint is a graph of its own, %.64s is what is trained", name);
+    return nb_at(e, key), nb_at(e, "checkpoints");
 }
 
 /* One round on the side: what is wrong with the request is said at once. */
@@ -565,15 +649,27 @@ static int try_round(struct training *t, struct nb_error *e)
 
 static const struct nb_form forms[] = {{NB_JSON, nb_lesson_json}, {NB_SVG, nb_lesson_svg}, {NULL, NULL}};
 
+/* The curve of a job outlives what ended it. */
+static void keep_curve(struct training *t, struct nb_reply *rp, const struct nb_error *why)
+{
+    struct nb_error unsaid = {0};
+    t->l->failure = why;
+    if (t->rq->every_form && t->l->done >= t->l->turns)
+        nb_forms_write(t->rq, forms, 0, t->l, rp, &unsaid);
+}
+
 static int train(struct training *t, struct nb_reply *rp, struct nb_error *e)
 {
     struct nb_request *rq = t->rq;
     bool taken_up = rq->watch && rq->watch->recall;
     int form = nb_forms_accept(rq, forms, e);
-    if (form < 0 || !(t->l = nb_lesson_read(rq, e)) || look(t, e) || name_losses(t, e) || prepare_data(t, e) ||
+    if (form < 0 || !(t->l = nb_lesson_read(rq, e)) || look(t, e) || name_losses(t, e) ||
+        check_copy(t->l, t->l->best, "best", e) || check_copy(t->l, t->l->latest, "latest", e) || prepare_data(t, e) ||
         (!taken_up && !t->l->wait && look_for_jobs(rq, t->l->graph, e)) || (!taken_up && try_round(t, e)) ||
-        go_on(t, e) || run_seated(t, e))
+        go_on(t, e))
         return -1;
+    if (run_seated(t, e))
+        return keep_curve(t, rp, e), -1;
     return nb_forms_write(rq, forms, form, t->l, rp, e);
 }
 

@@ -44,7 +44,8 @@ static struct nb_job take_job(sqlite3_stmt *s)
                        .worst = sqlite3_column_double(s, 7),
                        .target = (const char *)sqlite3_column_text(s, 9),
                        .problem = (const char *)sqlite3_column_text(s, 10),
-                       .who.scopes = (unsigned)sqlite3_column_int64(s, 12)};
+                       .who.scopes = (unsigned)sqlite3_column_int64(s, 12),
+                       .kept = sqlite3_column_int64(s, 13)};
     nb_take_text(j.id, sizeof j.id, s, 0);
     nb_take_text(j.kind, sizeof j.kind, s, 1);
     nb_take_text(j.tensor, sizeof j.tensor, s, 8);
@@ -60,7 +61,7 @@ int nb_jobrow_each(sqlite3 *db, int (*row)(void *context, const struct nb_job *j
     sqlite3_stmt *s =
         nb_prepare(db, e,
                    "SELECT id, kind, state, created, finished, done, total, worst, tensor, target, problem, "
-                   "owner, scopes "
+                   "owner, scopes, EXISTS(SELECT 1 FROM result WHERE job = job.id) "
                    "FROM job ORDER BY number",
                    "");
     int failed = 0;
@@ -142,19 +143,25 @@ static int put_result(sqlite3 *db, const char *id, const struct nb_job_result *r
                      e);
 }
 
-static int whole_end(sqlite3 *db, const struct nb_job *j, const struct nb_job_result *results, size_t n,
-                     struct nb_error *e)
+static int put_results(sqlite3 *db, const char *id, const struct nb_job_result *results, size_t n, struct nb_error *e)
 {
     for (size_t i = 0; i < n; i++)
-        if (put_result(db, j->id, &results[i], e))
+        if (put_result(db, id, &results[i], e))
             return -1;
-    return put_end(db, j, e);
+    return 0;
 }
 
 int nb_jobrow_end(sqlite3 *db, const struct nb_job *j, const struct nb_job_result *results, size_t n,
                   struct nb_error *e)
 {
-    return nb_begin(db, e) ? -1 : nb_commit(db, whole_end(db, j, results, n, e), e);
+    if (nb_begin(db, e))
+        return -1;
+    return nb_commit(db, put_results(db, j->id, results, n, e) || put_end(db, j, e), e);
+}
+
+int nb_jobrow_keep(sqlite3 *db, const char *id, const struct nb_job_result *results, size_t n, struct nb_error *e)
+{
+    return nb_begin(db, e) ? -1 : nb_commit(db, put_results(db, id, results, n, e), e);
 }
 
 int nb_jobrow_result(sqlite3 *db, const char *id, const char *type, struct nb_arena *a, struct nb_job_result *r,

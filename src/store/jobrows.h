@@ -16,6 +16,8 @@ int nb_jobrow_request(struct sqlite3 *db, const char *id, struct nb_arena *a, st
 void nb_jobrow_parameters(struct sqlite3 *db, const char *id, char hash[65]);
 int nb_jobrow_end(struct sqlite3 *db, const struct nb_job *j, const struct nb_job_result *results, size_t n,
                   struct nb_error *e);
+int nb_jobrow_keep(struct sqlite3 *db, const char *id, const struct nb_job_result *results, size_t n,
+                   struct nb_error *e);
 int nb_jobrow_result(struct sqlite3 *db, const char *id, const char *type, struct nb_arena *a, struct nb_job_result *r,
                      struct nb_error *e);
 const char **nb_jobrow_types(struct sqlite3 *db, const char *id, struct nb_arena *a, struct nb_error *e);

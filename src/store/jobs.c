@@ -115,6 +115,15 @@ int nb_store_job_end(struct nb_store *s, const struct nb_job *j, const struct nb
     return failed;
 }
 
+int nb_store_job_keep(struct nb_store *s, const char *id, const struct nb_job_result *results, size_t n,
+                      struct nb_error *e)
+{
+    pthread_mutex_lock(&s->disk);
+    int failed = nb_jobrow_keep(s->database, id, results, n, e);
+    pthread_mutex_unlock(&s->disk);
+    return failed;
+}
+
 int nb_store_job_remove(struct nb_store *s, const char *id, struct nb_error *e)
 {
     pthread_mutex_lock(&s->disk);

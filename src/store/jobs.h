@@ -18,6 +18,7 @@ struct nb_job {
     struct nb_who who;   /* who asked */
     const char *target;  /* the path it was asked at, with the query */
     const char *problem; /* FAILED: the problem of RFC 9457, or NULL */
+    bool kept;           /* there are results: of DONE, or what was there until it FAILED or was CANCELLED */
 };
 
 /* What it takes to ask again. */
@@ -44,9 +45,13 @@ int nb_store_job_each(struct nb_store *s, int (*row)(void *context, const struct
 /* The graph is a new reference. */
 int nb_store_job_request(struct nb_store *s, const char *id, struct nb_arena *a, struct nb_job_request *r,
                          struct nb_error *e);
-/* It is over: DONE with its results, FAILED with its problem, or CANCELLED. The request and the journal go. */
+/* It is over: DONE with its results, FAILED with its problem and what there was until then, or CANCELLED. The request
+ * and the journal go. */
 int nb_store_job_end(struct nb_store *s, const struct nb_job *j, const struct nb_job_result *results, size_t n,
                      struct nb_error *e);
+/* What there was until it was CANCELLED. */
+int nb_store_job_keep(struct nb_store *s, const char *id, const struct nb_job_result *results, size_t n,
+                      struct nb_error *e);
 /* In the form of this type; *bytes is NULL if there is none such. */
 int nb_store_job_result(struct nb_store *s, const char *id, const char *type, struct nb_arena *a,
                         struct nb_job_result *r, struct nb_error *e);

@@ -348,13 +348,20 @@ static int put(struct nb_store *s, const char *name, struct nb_graph *g, bool ma
     return keep(s, info, g, e);
 }
 
+int nb_store_judge_name(const char *name, struct nb_error *e)
+{
+    if (nb_parts_is_name(name))
+        return 0;
+    return nb_fail(e, NB_E_bad_name, "names of graphs match [A-Za-z0-9_.-]{1,64} and are not . or ..; \"%.80s\" came",
+                   name);
+}
+
 static int put_locked(struct nb_store *s, const char *name, struct nb_graph *g, bool may_exist, struct nb_entry *info,
                       struct nb_error *e)
 {
     struct nb_entry x;
-    if (!nb_parts_is_name(name))
-        return nb_fail(e, NB_E_bad_name,
-                       "names of graphs match [A-Za-z0-9_.-]{1,64} and are not . or ..; \"%.80s\" came", name);
+    if (nb_store_judge_name(name, e))
+        return -1;
     pthread_mutex_lock(nb_parts_lane(s, name));
     pthread_mutex_lock(&s->disk);
     int failed = put(s, name, g, may_exist, &x, e);

@@ -31,6 +31,8 @@ int nb_store_create(struct nb_store *s, const char *name, struct nb_graph *g, st
                     struct nb_error *e);
 int nb_store_replace(struct nb_store *s, const char *name, struct nb_graph *g, bool *created, struct nb_entry *info,
                      struct nb_error *e);
+/* May a graph be called so? Errors: bad_name. */
+int nb_store_judge_name(const char *name, struct nb_error *e);
 int nb_store_remove(struct nb_store *s, const char *name, struct nb_error *e); /* unknown_graph */
 /* New values of all (or, all = false, of the named) parameters, atomically: nb_graph_with under the store's lock. */
 int nb_store_parameters(struct nb_store *s, const char *name, const struct nb_tensors *parameters, bool all,
