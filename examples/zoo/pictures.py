@@ -143,13 +143,23 @@ def cell(text):
     return str(text).replace("|", "\\|")
 
 
-def section(about, name, rows, picture):
+def section(about, name, rows, picture, curves):
     lines = [f"\n## {about['title']}\n", f"{about['shows']}. [Graph, recipe, equations](../examples/zoo/{name}/README.md).\n",
              "| what | measured | wanted | s | |", "|---|---|---|---|---|"]
     for r in rows:
         what = r["what"] if r["kind"] == "exact" else f"{r['kind']}: {r['what']}"
         lines.append(f"| {cell(what)} | {cell(r['measured'])} | {cell(r['wanted'])} | {r['seconds']:.1f} | {'ok' if r['ok'] else '**fails**'} |")
-    return lines + ([f"\n![{about['title']}]({picture})"] if picture else [])
+    lines += [f"\n![{about['title']}]({picture})"] if picture else []
+    return lines + [f"\nThe job's learning curve, {label}:\n\n![{label}: loss by step]({path})" for label, path in curves]
+
+
+def copy_curves(name, kept, folder):
+    """What training jobs drew themselves: (label, path)."""
+    curves = []
+    for path in sorted(kept.glob(f"{name}-*-curve.svg")):
+        (folder / path.name).write_text(path.read_text())
+        curves.append((path.stem[len(name) + 1:-len("-curve")].replace("-", " "), f"{folder.name}/{path.name}"))
+    return curves
 
 
 def main(kept, page):
@@ -163,7 +173,8 @@ def main(kept, page):
         if svg:
             (folder / f"{name}.svg").write_text(svg)
         about = json.loads((pathlib.Path(__file__).parent / name / "about.json").read_text())
-        lines += section(about, name, [r for r in rows if r["system"] == name], f"{folder.name}/{name}.svg" if svg else None)
+        lines += section(about, name, [r for r in rows if r["system"] == name], f"{folder.name}/{name}.svg" if svg else None,
+                         copy_curves(name, kept, folder))
     page.write_text("\n".join(lines).rstrip() + "\n")
 
 
