@@ -427,31 +427,6 @@ def run():
 # ---- what survives -----------------------------------------------------------------------------------------------
 
 
-def steps_and_a_job_at_once():
-    """Steps that wait while a job begins are done before it or refused; none comes between its own. They are slow,
-    so that some do wait."""
-    with Daemon("--workers", "8") as d:
-        make(d, graph={**XOR, "nodes": {**XOR["nodes"], "net": {"chain": [{"Linear": [2, 800]}, "Tanh", {"Linear": [800, 800]}, "Tanh", {"Linear": [800, 1]}], "in": "x"}}})
-        data(d, "xor", **TABLE)
-        stop, odd = threading.Event(), []
-
-        def client():
-            while not stop.is_set():
-                r = d.ask("POST", "/v1/graphs/g/step", {"inputs": TABLE, "optimizer": {"Adam": {"lr": 0.01}}})
-                if r.status != 200 and r.json()["code"] != "graph_busy":
-                    odd.append(r.body)
-
-        threads = [threading.Thread(target=client) for _ in range(8)]
-        for t in threads:
-            t.start()
-        ends = [ended(d, job(d, data="xor", steps=2, optimizer={"Adam": {"lr": 0.01}})) for _ in range(10)]
-        stop.set()
-        for t in threads:
-            t.join()
-        assert not odd and all(j["state"] == "done" for j in ends), (odd, ends)
-    print("ok steps_and_a_job_at_once", flush=True)
-
-
 def survives_stop_and_kill():
     """After a stop everything is there, to the bit; after a kill the state of a step, with its memory."""
     data = tempfile.mkdtemp(prefix="nablad-")
@@ -517,6 +492,5 @@ def taken_up_to_the_same_bits():
 if __name__ == "__main__":
     run()
     if not sys.argv[1:]:
-        steps_and_a_job_at_once()
         survives_stop_and_kill()
         taken_up_to_the_same_bits()
