@@ -5,11 +5,10 @@
 #include "store/course.h"
 #include "store/files.h"
 #include "store/store.h"
+#include "victim.h"
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sqlite3.h>
-#include <sys/wait.h>
 
 static struct nb_arena arena;
 static struct nb_store *store;
@@ -416,26 +415,18 @@ START_TEST(killed)
 {
     static struct said said[100000];
     size_t n = 0;
-    int status;
     add_task(task(0, 0, 0, 0), 1);
     for (int i = 0; i < KILLS; i++) {
-        int pipes[2];
+        int from;
         nb_store_close(store);
-        ck_assert_int_eq(pipe(pipes), 0);
-        pid_t pid = fork();
-        ck_assert_int_ge(pid, 0);
-        if (pid == 0)
-            child(pipes[1]);
-        close(pipes[1]);
-        for (int k = i % 6; k > 0 && read(pipes[0], &said[n], sizeof *said) == sizeof *said; k--)
+        pid_t pid = victim_begin(child, &from);
+        for (int k = i % 6; k > 0 && read(from, &said[n], sizeof *said) == sizeof *said; k--)
             n++; /* without any the kill may hit the opening */
         usleep((useconds_t)(331 * (i % 37)));
-        kill(pid, SIGKILL);
-        waitpid(pid, &status, 0);
-        ck_assert(WIFSIGNALED(status));
-        while (n < 100000 && read(pipes[0], &said[n], sizeof *said) == sizeof *said)
+        victim_kill(pid);
+        while (n < 100000 && read(from, &said[n], sizeof *said) == sizeof *said)
             n++;
-        close(pipes[0]);
+        close(from);
         nb_arena_reset(&arena, 0);
         open_store();
         check_all(said, n);

@@ -3,10 +3,9 @@
 #include "nabla/limits.h"
 #include "scratch.h"
 #include "store/datasets.h"
+#include "victim.h"
 #include <math.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 static struct nb_arena arena;
 static struct nb_store *store;
@@ -290,20 +289,15 @@ START_TEST(killed)
 {
     nb_store_close(store);
     for (int k = 0; k < 12; k++) {
-        int fd[2], said = 0, last = 0, status;
-        ck_assert_int_eq(pipe(fd), 0);
-        pid_t pid = fork();
-        if (!pid)
-            child(fd[1]);
-        close(fd[1]);
-        for (int i = 0; i <= k && read(fd[0], &said, sizeof said) == sizeof said; i++)
+        int from, said = 0, last = 0;
+        pid_t pid = victim_begin(child, &from);
+        for (int i = 0; i <= k && read(from, &said, sizeof said) == sizeof said; i++)
             last = said;
         usleep((unsigned)(k * 700));
-        kill(pid, SIGKILL);
-        while (read(fd[0], &said, sizeof said) == sizeof said)
+        victim_kill(pid);
+        while (read(from, &said, sizeof said) == sizeof said)
             last = said;
-        close(fd[0]);
-        waitpid(pid, &status, 0);
+        close(from);
         struct nb_tensors l = {0};
         open_store();
         must(nb_dataset_read(store, "d", &arena, &l, &error));

@@ -643,6 +643,19 @@ class Stopping(unittest.TestCase):
         reply, _, status = self.stop_during(6, "--stop-seconds", "60")
         self.assertEqual((reply.status, status), (200, 0))
 
+    def test_who_comes_late_is_told(self):
+        with Daemon("--workers", "1", "--stop-seconds", "60") as d:
+            replies = []
+            t = threading.Thread(target=lambda: replies.append(d.ask("POST", "/v1/forward", {"graph": slow_graph(20)})))
+            t.start()
+            time.sleep(0.4)
+            d.process.send_signal(signal.SIGTERM)
+            self.assertTrue(wait_until(lambda: d.ask("GET", "/readyz").status == 503, 5))
+            late = d.ask("POST", "/v1/forward", {"graph": RELU, "inputs": {"x": [[1, 2, 3]]}})
+            self.assertEqual((late.status, late.json()["code"], late.headers["Connection"]), (503, "stopping", "close"))
+            t.join()
+            self.assertEqual((replies[0].status, d.process.wait(60)), (200, 0))
+
     def test_long_work_is_left(self):
         reply, seconds, status = self.stop_during(4000, "--stop-seconds", "1")
         self.assertEqual((reply.status, status), (503, 0))

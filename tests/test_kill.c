@@ -4,9 +4,8 @@
 #include "graphs.h"
 #include "scratch.h"
 #include "store/files.h"
+#include "victim.h"
 #include <limits.h>
-#include <signal.h>
-#include <sys/wait.h>
 
 enum { KILLS = 220, NAMES = 4 };
 
@@ -116,7 +115,6 @@ static void child(int fd)
         say(fd, x);
     }
     say(fd, (struct step){.what = FAILED});
-    _exit(1);
 }
 
 /* ---- the parent ---------------------------------------------------------------------------------------------------
@@ -138,22 +136,13 @@ static void follow(int fd, int most, struct step *last, bool *open)
 
 static void kill_one(struct step *last, bool *open)
 {
-    int pipes[2], status, first = (int)draw(14), pause = (int)draw(4000);
-    ck_assert_int_eq(pipe(pipes), 0);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        close(pipes[0]);
-        child(pipes[1]);
-    }
-    close(pipes[1]);
-    follow(pipes[0], first, last, open); /* without any the kill may hit the opening */
+    int said, first = (int)draw(14), pause = (int)draw(4000);
+    pid_t pid = victim_begin(child, &said);
+    follow(said, first, last, open); /* without any the kill may hit the opening */
     usleep((useconds_t)pause);
-    kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
-    ck_assert(WIFSIGNALED(status));
-    follow(pipes[0], INT_MAX, last, open);
-    close(pipes[0]);
+    victim_kill(pid);
+    follow(said, INT_MAX, last, open);
+    close(said);
 }
 
 static void check_file(const char *name)

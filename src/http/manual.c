@@ -139,7 +139,7 @@ static const char tail[] =
     ".BR SIGTERM\n"
     "Not ready at once; after\n"
     ".B \\-\\-stop\\-delay\n"
-    "connections are refused, running requests end within\n"
+    "new work is refused, running requests end within\n"
     ".BR \\-\\-stop\\-seconds ,\n"
     "and the daemon ends. A second signal cuts the delay short.\n"
     ".TP\n"

@@ -37,7 +37,7 @@ static struct {
     struct nb_store *store;
     char url[320];
     int pollers;
-    atomic_bool unready, stopping;
+    atomic_bool unready, stopping, closing;
     /* Requests; long ones that are waited for; long ones that become jobs, so that they need not wait for the former.
      */
     struct nb_pool *workers, *waited, *desk;
@@ -291,6 +291,15 @@ static void on_connection(void *unused, struct MHD_Connection *c, void **context
         nb_deadline_free(*context);
 }
 
+/* Until running work has ended, whoever connects is told that the service stops; after that the door is shut. Not with
+ * MHD_quiesce_daemon(): it and a thread that polls may both take the listening socket out of epoll, and the library
+ * ends the process when the second finds it gone. */
+static enum MHD_Result on_arrival(void *unused, const struct sockaddr *from, socklen_t size)
+{
+    (void)unused, (void)from, (void)size;
+    return atomic_load_explicit(&server.closing, memory_order_relaxed) ? MHD_NO : MHD_YES;
+}
+
 /* ---- starting and stopping -------------------------------------------------------------------------------------- */
 
 /* Connections are descriptors: as many as the process may have, less those of the store and of pictures. */
@@ -319,10 +328,10 @@ static int start_daemon(int fd, struct nb_error *e)
         {MHD_OPTION_END, 0, NULL},
     };
     server.daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-                         on_access, NULL, MHD_OPTION_EXTERNAL_LOGGER, nb_log_library, NULL, MHD_OPTION_URI_LOG_CALLBACK,
-                         on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-                         on_connection, NULL, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_arrival,
+                         NULL, on_access, NULL, MHD_OPTION_EXTERNAL_LOGGER, nb_log_library, NULL,
+                         MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     return server.daemon ? 0 : nb_fail(e, NB_E_internal, "the HTTP library could not be started");
 }
 
@@ -414,21 +423,16 @@ bool nb_server_stop(void)
     int64_t end = nb_now_us() + nb_options.stop_seconds * 1000000;
     nb_server_unready();
     atomic_store(&server.stopping, true);
-    /* Refuses connections at once; closed only when no poller can still name it to epoll. */
-    int fd = MHD_quiesce_daemon(server.daemon);
-    if (fd >= 0)
-        shutdown(fd, SHUT_RDWR);
     nb_events_stop();
     struct nb_pool *pools[] = {server.workers, server.desk, server.waited};
     bool all = true;
     for (int i = 0; i < 3; i++)
         all &= nb_pool_stop(pools[i], seconds_until(end, 0));
     all &= nb_foreman_stop(seconds_until(end, 1));
+    atomic_store(&server.closing, true);
     wait_for_none(seconds_until(end, 1));
     nb_deadlines_stop();
     MHD_stop_daemon(server.daemon);
-    if (fd >= 0)
-        close(fd);
     if (all) {
         nb_probe_sets_stop();
         nb_team_stop();
